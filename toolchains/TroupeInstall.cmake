@@ -1,0 +1,1 @@
+# Installing: headers, archives, the CMake package `troupe` with its components, pkg-config files.

@@ -1,0 +1,42 @@
+# What all of our own targets have in common: the language, the warnings, the visibility.
+# Nothing here is global except the sanitizers, which must reach every object of a build.
+
+set(TRP_WARNINGS
+    -Wall
+    -Wextra
+    -Wpedantic
+    -Wshadow
+    -Wconversion
+    -Wstrict-prototypes
+    -Wmissing-prototypes
+    -Wundef
+    -Wvla)
+
+if(TRP_SANITIZE)
+    string(REPLACE "," ";" trp_sanitizers "${TRP_SANITIZE}")
+    foreach(sanitizer IN LISTS trp_sanitizers)
+        if(NOT sanitizer MATCHES "^(address|undefined|thread|leak|fuzzer|fuzzer-no-link)$")
+            message(FATAL_ERROR "TRP_SANITIZE has `${sanitizer}`; use address, undefined, thread or leak")
+        endif()
+    endforeach()
+    add_compile_options(-fsanitize=${TRP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${TRP_SANITIZE})
+endif()
+if(TRP_COVERAGE)
+    add_compile_options(--coverage)
+    add_link_options(--coverage)
+endif()
+
+# troupe_own_target(<target>): C11, our warnings, hidden symbols.
+function(troupe_own_target target)
+    set_target_properties(${target} PROPERTIES
+        C_STANDARD 11
+        C_STANDARD_REQUIRED ON
+        C_EXTENSIONS OFF
+        C_VISIBILITY_PRESET hidden
+        POSITION_INDEPENDENT_CODE ON)
+    target_compile_options(${target} PRIVATE ${TRP_WARNINGS} $<$<BOOL:${TRP_WERROR}>:-Werror>)
+    if(TRP_LTO AND NOT EMSCRIPTEN)
+        set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION_RELEASE ON)
+    endif()
+endfunction()
