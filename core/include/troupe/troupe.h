@@ -1,0 +1,24 @@
+/**
+ * @file troupe.h
+ * All of Troupe's core.
+ */
+#ifndef TROUPE_TROUPE_H
+#define TROUPE_TROUPE_H
+
+#include "troupe/actor.h"
+#include "troupe/base.h"
+#include "troupe/codec.h"
+#include "troupe/error.h"
+#include "troupe/exit.h"
+#include "troupe/host.h"
+#include "troupe/message.h"
+#include "troupe/monitor.h"
+#include "troupe/name.h"
+#include "troupe/node.h"
+#include "troupe/pid.h"
+#include "troupe/request.h"
+#include "troupe/runtime.h"
+#include "troupe/timer.h"
+#include "troupe/type.h"
+
+#endif

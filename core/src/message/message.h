@@ -1,0 +1,75 @@
+/*
+ * The message as the runtime sees it: a header of 48 bytes (64-bit) with the payload right behind it in the same block, so a message with up to 16 bytes
+ * of payload is one cache line. The header is the mailbox node; no other memory is allocated to send it.
+ */
+#ifndef TRPI_MESSAGE_H
+#define TRPI_MESSAGE_H
+
+#include "base/atomic.h"
+#include "base/pool.h"
+#include "troupe/exit.h"
+#include "troupe/message.h"
+
+/* What a message is to the actor floor. Only PLAIN, REQUEST and REPLY are made by users. */
+typedef enum trpi_kind {
+    TRPI_PLAIN = 0,
+    TRPI_REQUEST,     /* ref names the caller's entry */
+    TRPI_REPLY,       /* ref names the caller's entry */
+    TRPI_REPLY_ERROR, /* as REPLY; the body is a trpi_failure, often the request's own block turned round */
+    TRPI_TIMER,       /* a timer or deadline has come; ref names the owner's entry */
+    TRPI_STOP,        /* body: trp_exit */
+    TRPI_KILL,        /* no body */
+    TRPI_MONITOR,     /* body: trp_down, with pid = the watcher; becomes the DOWN message */
+    TRPI_DEMONITOR,   /* ref names the watcher's entry */
+    TRPI_DOWN,        /* body: trp_down; the block that travelled as MONITOR */
+    TRPI_CALL,        /* body: a function to run with the root ctx */
+    TRPI_STUB         /* a mailbox's own filler, never handled */
+} trpi_kind;
+
+enum {
+    TRPI_FLAG_TAKEN = 1,   /* the handler made it its own: do not free after it returns */
+    TRPI_FLAG_SETTLED = 2, /* a request that has been answered */
+    TRPI_FLAG_COUNTED = 4, /* stands for several in the mailbox's sampled count */
+    TRPI_FLAG_PROXY = 8,   /* hand it to `handle` as it is, whatever its kind: for sessions */
+    TRPI_FLAG_STATIC = 16  /* belongs to the scheduler, lives until the handler returns */
+};
+
+/* The link that a mailbox chains; first member of every message, and the whole of a mailbox's stub. */
+typedef struct trpi_link {
+    trpi_atomic_ptr next;
+} trpi_link;
+
+struct trp_message {
+    trpi_link link;
+    const trp_type *type; /* NULL: untyped bytes */
+    uint64_t tag;
+    trp_ref ref;
+    uint32_t generation; /* of the addressee: a newer one in its slot drops the message */
+    uint32_t length;     /* bytes of payload */
+    uint32_t capacity;   /* bytes of the block, this header included */
+    uint8_t kind;        /* a trpi_kind */
+    uint8_t flags;
+    uint16_t reserved;
+};
+
+/* Why a request failed, in so few bytes that it fits the smallest block; text as far as there is room. */
+typedef struct trpi_failure {
+    int32_t code;
+    int32_t exit_kind;
+    int32_t exit_code;
+    char text[4];
+} trpi_failure;
+
+#define TRPI_MESSAGE_HEADER sizeof(struct trp_message)
+
+static inline void *trpi_body(trp_message *message) {
+    return message + 1;
+}
+
+/* A block for `length` bytes of payload, header set, body not cleared. NULL when out of memory or too large. */
+trp_message *trpi_message_alloc(trpi_pool *pool, size_t length);
+
+/* Frees the block and nothing else: no settling, no bookkeeping. */
+void trpi_message_free(trpi_pool *pool, trp_message *message);
+
+#endif
