@@ -6,6 +6,11 @@ find_program(TRP_NODE NAMES node nodejs
 if(NOT TRP_NODE)
     message(FATAL_ERROR "the tests need Node.js; see toolchains/install-deps.sh, or set TRP_BUILD_TESTS=OFF")
 endif()
+# The sanitizers' settings for every test of the build.
+set(TRP_TEST_ENVIRONMENT
+    "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/tsan.supp:second_deadlock_stack=1")
 set(TRP_TEST_SUPPORT_DIR "${CMAKE_CURRENT_LIST_DIR}")
 
 # troupe_cmocka: CMocka for whatever this build makes programs for.
@@ -77,6 +82,32 @@ function(troupe_add_test name)
     add_test(NAME ${name} COMMAND "${TRP_TEST_SUPPORT_DIR}/run-cmocka.sh" ${command})
     set_tests_properties(${name} PROPERTIES
         TIMEOUT ${arg_TIMEOUT}
-        SKIP_RETURN_CODE 77
         ENVIRONMENT "${TRP_TEST_ENVIRONMENT}")
+    if(EMSCRIPTEN)
+        set_property(GLOBAL APPEND PROPERTY TRP_CHROMIUM_PROGRAMS
+            "${name}|${arg_TIMEOUT}|$<TARGET_FILE:${name}>")
+        set_property(GLOBAL APPEND PROPERTY TRP_CHROMIUM_NAMES ${name})
+    endif()
+endfunction()
+
+# troupe_add_chromium_tests(): call it once, after every troupe_add_test. One browser runs all programs in
+# the fixture `chromium.run`; each `chromium.<name>` then reports one of them.
+function(troupe_add_chromium_tests)
+    get_property(programs GLOBAL PROPERTY TRP_CHROMIUM_PROGRAMS)
+    get_property(names GLOBAL PROPERTY TRP_CHROMIUM_NAMES)
+    list(JOIN programs "\n" lines)
+    set(list_file "${CMAKE_CURRENT_BINARY_DIR}/chromium-programs.txt")
+    set(results "${CMAKE_CURRENT_BINARY_DIR}/chromium-results")
+    set(runner "${TRP_NODE}" "${TRP_TEST_SUPPORT_DIR}/chromium-runner.mjs")
+    file(GENERATE OUTPUT "${list_file}" CONTENT "${lines}\n")
+    add_test(NAME chromium.run COMMAND ${runner} run "${list_file}" "${results}")
+    set_tests_properties(chromium.run PROPERTIES
+        FIXTURES_SETUP chromium
+        TIMEOUT 600
+        PROCESSORS 2)
+    foreach(name IN LISTS names)
+        add_test(NAME chromium.${name} COMMAND
+            "${TRP_TEST_SUPPORT_DIR}/run-cmocka.sh" ${runner} report "${results}" ${name})
+        set_tests_properties(chromium.${name} PROPERTIES FIXTURES_REQUIRED chromium TIMEOUT 20)
+    endforeach()
 endfunction()
