@@ -1,0 +1,115 @@
+// From summaries to the tables that people read.
+
+import { FLOOR_TITLES, FLOOR_UNITS } from './workloads.mjs';
+import { titleOf } from './peers.mjs';
+import { number, withSpread } from './table.mjs';
+
+const OWN = new Set(['troupe', 'wasm']);
+
+export const cellKey = (workload, schedulers, peer) => `${workload}/${schedulers}/${peer}`;
+
+export function rowName(workload, schedulers) {
+    const suffix = workload.schedulers.length > 1 ? ` (${schedulers})` : '';
+    return workload.title + suffix;
+}
+
+function eachRow(workloads, make) {
+    return workloads.flatMap((workload) => workload.schedulers.map((schedulers) => make(workload, schedulers)));
+}
+
+function rivals(results, workload, schedulers, quantity) {
+    return results.peers
+        .filter((peer) => !OWN.has(peer.name))
+        .map((peer) => [peer.name, results.cells[cellKey(workload.name, schedulers, peer.name)]?.[quantity]?.median])
+        .filter(([, value]) => value > 0)
+        .sort((a, b) => a[1] - b[1]);
+}
+
+/** "4.2× tokio (wants 4)": how far Troupe is ahead of the best peer, and of the peer of the target. */
+function lead(results, workload, schedulers) {
+    const quantity = workload.compares ?? 'ns';
+    const own = results.cells[cellKey(workload.name, schedulers, 'troupe')]?.[quantity]?.median;
+    const others = rivals(results, workload, schedulers, quantity);
+    if (!own || others.length === 0) return ['', ''];
+    const best = `${number(others[0][1] / own)}× ${others[0][0]}`;
+    const [peer, times] = Object.entries(workload.target ?? {})[0] ?? [];
+    const value = others.find(([name]) => name === peer)?.[1];
+    const wanted = value ? `${number(value / own)}× ${peer} (wants ${times})` : '';
+    return [best, wanted];
+}
+
+/** The table of wall or CPU nanoseconds an operation; `bold` marks the best of a row. */
+export function timeTable(results, quantity, bold) {
+    const extra = quantity === 'ns' ? ['ahead of the best peer', 'target'] : [];
+    const head = [quantity === 'ns' ? 'wall ns' : 'CPU ns', ...results.peers.map(titleOf), ...extra];
+    const rows = eachRow(results.workloads, (workload, schedulers) => {
+        const cells = results.peers.map((peer) => results.cells[cellKey(workload.name, schedulers, peer.name)]?.[quantity]);
+        const least = Math.min(...cells.filter(Boolean).map((cell) => cell.median));
+        const shown = cells.map((cell) => {
+            if (!cell) return '';
+            const text = quantity === 'ns' ? withSpread(cell) : number(cell.median);
+            return cell.median === least ? bold(text) : text;
+        });
+        return [rowName(workload, schedulers), ...shown, ...(extra.length ? lead(results, workload, schedulers) : [])];
+    });
+    return [head, ...rows];
+}
+
+/** Bytes an idle actor takes, and how late the last timer came. */
+export function extraTable(results) {
+    const rows = [['', ...results.peers.map(titleOf)]];
+    for (const workload of results.workloads.filter((each) => each.measures)) {
+        const title = workload.measures === 'bytes' ? 'bytes (RSS) of an idle actor' : 'latest timer after due, ms';
+        const cells = results.peers.map((peer) =>
+            results.cells[cellKey(workload.name, 1, peer.name)]?.[workload.measures]);
+        rows.push([title, ...cells.map((cell) => (cell ? number(cell.median) : ''))]);
+    }
+    return rows;
+}
+
+export function floorTable(results) {
+    const rows = [['floor', 'ns']];
+    for (const unit of Object.keys(FLOOR_UNITS)) {
+        const summary = results.floor[unit];
+        if (summary) rows.push([FLOOR_TITLES[unit], withSpread(summary.ns)]);
+    }
+    return rows;
+}
+
+/** What the floor's units say one operation must cost at least; `which` is 'median' or 'least'. */
+export function floorOf(results, workload, which) {
+    let sum = 0;
+    for (const [unit, times] of Object.entries(workload.floor)) {
+        if (!results.floor[unit]) return NaN;
+        sum += times * results.floor[unit].ns[which];
+    }
+    return sum;
+}
+
+/** Troupe's distance to the floor, by workload and number of schedulers. */
+export function floorRatios(results, which) {
+    const ratios = {};
+    for (const workload of results.workloads) {
+        const quantity = workload.compares ?? 'ns';
+        for (const schedulers of workload.schedulers) {
+            for (const peer of ['troupe', 'wasm']) {
+                const own = results.cells[cellKey(workload.name, schedulers, peer)]?.[quantity]?.[which];
+                const floor = floorOf(results, workload, which);
+                if (own && floor) ratios[`${peer}/${workload.name}/${schedulers}`] = own / floor;
+            }
+        }
+    }
+    return ratios;
+}
+
+export function ratioTable(results) {
+    const rows = [['Troupe as a multiple of the floor', 'native', 'wasm']];
+    const ratios = floorRatios(results, 'median');
+    for (const row of eachRow(results.workloads, (workload, schedulers) => {
+        const of = (peer) => number(ratios[`${peer}/${workload.name}/${schedulers}`]);
+        return [rowName(workload, schedulers), of('troupe'), of('wasm')];
+    })) {
+        if (row[1] || row[2]) rows.push(row);
+    }
+    return rows;
+}

@@ -1,0 +1,81 @@
+/* What the workloads of bench/README.md share: the job they were started with, their messages, and the way to say that they are over. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "troupe/troupe.h"
+
+/** One run of one workload. */
+typedef struct bench_job {
+    const char *workload;
+    uint64_t n;
+    unsigned schedulers;
+    trp_runtime *runtime;
+    char extra[64];         /**< what else the line reports, "key:value,..." */
+    uint64_t started_ns;    /**< set by bench_clock_start */
+    uint64_t started_cpu_ns;
+    uint64_t wall_ns;       /**< set by bench_clock_stop */
+    uint64_t cpu_ns;
+} bench_job;
+
+/** A workload: called on scheduler 0's root ctx, before anything is stepped; actors end it with bench_finish. */
+typedef void bench_workload(trp_ctx *ctx, bench_job *job);
+
+/* Messages: a type and one 64-bit integer; a ping also says who wants the pong. */
+typedef struct bench_ping {
+    int64_t value;
+    trp_pid from;
+} bench_ping;
+
+typedef struct bench_number {
+    int64_t value;
+} bench_number;
+
+extern const trp_type bench_ping_type;
+extern const trp_type bench_pong_type;
+extern const trp_type bench_inc_type;
+extern const trp_type bench_start_type;
+
+/** How much a producer does before it lets others run: about what Erlang and Go allow theirs. */
+enum { BENCH_SLICE = 1000 };
+
+/** Sends a message of `type` with `value`; ends the program when that fails. */
+void bench_send(trp_ctx *ctx, trp_pid to, const trp_type *type, int64_t value);
+
+/** Sends a ping with `value` from the calling actor. */
+void bench_send_ping(trp_ctx *ctx, trp_pid to, int64_t value);
+
+/** The integer of a bench_number message. */
+int64_t bench_value(trp_message *message);
+
+/** Spawns; ends the program when that fails. */
+trp_pid bench_spawn(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg);
+
+/** Ends the program with `text` if `good` is false. */
+void bench_require(bool good, const char *text);
+
+/** Starts, or starts again, the clock of `job`. main does it before each workload. */
+void bench_clock_start(bench_job *job);
+
+/** Stops the clock. bench_finish does it. */
+void bench_clock_stop(bench_job *job);
+
+/** The workload is over: stops the clock unless it has been stopped, and makes bench_host_run return. From any scheduler. */
+void bench_finish(bench_job *job);
+
+/** Bytes of the process that are in memory; 0 where the system does not tell. */
+uint64_t bench_resident_bytes(void);
+
+uint64_t bench_now_ns(void);
+void bench_sleep_ms(unsigned ms);
+
+/* messaging.c */
+bench_workload bench_pingpong, bench_counting, bench_threadring, bench_big, bench_fanin;
+/* lifetimes.c */
+bench_workload bench_forkjoin, bench_idle, bench_skynet;
+/* waiting.c */
+bench_workload bench_timers, bench_request, bench_request_10k, bench_request_1m;
+
+#endif

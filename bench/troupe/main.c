@@ -1,0 +1,184 @@
+/*
+ * The workloads of bench/README.md on Troupe.
+ *
+ * Usage: troupe_bench WORKLOAD N SCHEDULERS
+ *
+ * Prints one line, `workload peer schedulers n wall_ns_per_op cpu_ns_per_op extra=...`, as the peers' programs do. Exit code 3: no such workload here.
+ */
+
+#include "bench.h"
+#include "host.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__EMSCRIPTEN__)
+static const char peer_name[] = "wasm";
+static const unsigned schedulers_max = 1;
+#else
+static const char peer_name[] = "troupe";
+static const unsigned schedulers_max = TRP_SCHEDULERS_MAX;
+#endif
+
+static const struct {
+    const char *name;
+    bench_workload *run;
+} workloads[] = {
+    {"pingpong", bench_pingpong},       {"counting", bench_counting}, {"threadring", bench_threadring},
+    {"forkjoin", bench_forkjoin},       {"big", bench_big},           {"fanin", bench_fanin},
+    {"idle", bench_idle},               {"timers", bench_timers},     {"request", bench_request},
+    {"request10k", bench_request_10k},  {"request1m", bench_request_1m}, {"skynet", bench_skynet},
+};
+
+static const trp_field ping_fields[] = {
+    {.name = "value", .key = 1, .kind = TRP_FIELD_I64, .offset = offsetof(bench_ping, value)},
+    {.name = "from", .key = 2, .kind = TRP_FIELD_PID, .offset = offsetof(bench_ping, from)},
+};
+static const trp_field number_fields[] = {
+    {.name = "value", .key = 1, .kind = TRP_FIELD_I64, .offset = offsetof(bench_number, value)},
+};
+const trp_type bench_ping_type = {"bench.Ping", sizeof(bench_ping), 2, ping_fields};
+const trp_type bench_pong_type = {"bench.Pong", sizeof(bench_number), 1, number_fields};
+const trp_type bench_inc_type = {"bench.Inc", sizeof(bench_number), 1, number_fields};
+const trp_type bench_start_type = {"bench.Start", sizeof(bench_number), 1, number_fields};
+
+void bench_require(bool good, const char *text) {
+    if (!good) {
+        fprintf(stderr, "troupe-bench: %s\n", text);
+        exit(1);
+    }
+}
+
+void bench_send(trp_ctx *ctx, trp_pid to, const trp_type *type, int64_t value) {
+    trp_message *message = trp_message_new(ctx, type);
+    bench_require(message != NULL, "out of memory");
+    ((bench_number *)trp_message_body(message))->value = value;
+    bench_require(trp_send(ctx, to, message) == 0, "a message was refused");
+}
+
+void bench_send_ping(trp_ctx *ctx, trp_pid to, int64_t value) {
+    trp_message *message = trp_message_new(ctx, &bench_ping_type);
+    bench_require(message != NULL, "out of memory");
+    bench_ping *ping = trp_message_body(message);
+    ping->value = value;
+    ping->from = trp_self(ctx);
+    bench_require(trp_send(ctx, to, message) == 0, "a message was refused");
+}
+
+int64_t bench_value(trp_message *message) {
+    return ((const bench_number *)trp_message_body(message))->value;
+}
+
+trp_pid bench_spawn(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg) {
+    trp_pid pid = TRP_PID_NONE;
+    bench_require(trp_spawn(ctx, behaviour, arg, &pid) == 0, "an actor could not be spawned");
+    return pid;
+}
+
+uint64_t bench_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * TRP_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+void bench_sleep_ms(unsigned ms) {
+    const struct timespec span = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&span, NULL);
+}
+
+static uint64_t cpu_ns(void) {
+#if defined(__EMSCRIPTEN__)
+    return bench_now_ns();
+#else
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    uint64_t micros = (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * TRP_NS_PER_S + micros * 1000;
+#endif
+}
+
+uint64_t bench_resident_bytes(void) {
+#if defined(__EMSCRIPTEN__)
+    return (uint64_t)__builtin_wasm_memory_size(0) << 16;
+#else
+    unsigned long long size = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL) {
+        return 0;
+    }
+    if (fscanf(file, "%llu %llu", &size, &resident) != 2) {
+        resident = 0;
+    }
+    fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+#endif
+}
+
+void bench_clock_start(bench_job *job) {
+    job->wall_ns = 0;
+    job->started_cpu_ns = cpu_ns();
+    job->started_ns = bench_now_ns();
+}
+
+void bench_clock_stop(bench_job *job) {
+    if (job->wall_ns == 0) {
+        job->wall_ns = bench_now_ns() - job->started_ns;
+        job->cpu_ns = cpu_ns() - job->started_cpu_ns;
+    }
+}
+
+void bench_finish(bench_job *job) {
+    bench_clock_stop(job);
+    bench_host_finish();
+}
+
+static bench_workload *find_workload(const char *name) {
+    for (size_t k = 0; k < sizeof workloads / sizeof *workloads; k++) {
+        if (strcmp(workloads[k].name, name) == 0) {
+            return workloads[k].run;
+        }
+    }
+    return NULL;
+}
+
+static void print_line(const bench_job *job) {
+    double n = (double)job->n;
+    printf("%s %s %u %llu %.2f %.2f extra=%s\n", job->workload, peer_name, job->schedulers,
+           (unsigned long long)job->n, (double)job->wall_ns / n, (double)job->cpu_ns / n, job->extra);
+}
+
+int main(int argc, char **argv) {
+    bench_job job = {
+        .workload = argc == 4 ? argv[1] : "",
+        .n = argc == 4 ? strtoull(argv[2], NULL, 10) : 0,
+        .schedulers = argc == 4 ? (unsigned)atoi(argv[3]) : 0,
+    };
+    if (job.n == 0 || job.schedulers == 0) {
+        fprintf(stderr, "usage: troupe_bench WORKLOAD N SCHEDULERS\n");
+        return 2;
+    }
+    bench_workload *workload = find_workload(job.workload);
+    if (workload == NULL || job.schedulers > schedulers_max) {
+        fprintf(stderr, "troupe_bench: no %s with %u schedulers\n", job.workload, job.schedulers);
+        return 3;
+    }
+    const trp_runtime_config config = {
+        .size = sizeof config,
+        .schedulers = job.schedulers,
+        .actors_max = strcmp(job.workload, "idle") == 0 ? (uint32_t)job.n + 16 : 0,
+        .mailbox_messages = strcmp(job.workload, "request1m") == 0 ? 2000000 : 0,
+    };
+    job.runtime = bench_host_create(&config);
+    bench_clock_start(&job);
+    workload(trp_runtime_enter(job.runtime, 0), &job);
+    bench_host_run();
+    print_line(&job);
+    fflush(stdout);
+    /* Taking a million actors down one by one is not part of any workload. */
+    _Exit(0);
+}

@@ -1,0 +1,151 @@
+/* Workloads in which an actor waits: for timers, and for the reply to a request. */
+
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Timers: one actor arms n timers between 0 and 1,000 ms and notes how late the latest came. */
+
+typedef struct timers_state {
+    bench_job *job;
+    uint64_t left;
+    uint64_t latest_ns;
+} timers_state;
+
+static int timers_init(trp_ctx *ctx, void *state, const void *arg) {
+    (void)ctx;
+    timers_state *timers = state;
+    timers->job = *(bench_job *const *)arg;
+    timers->left = timers->job->n;
+    return 0;
+}
+
+static void arm_all(trp_ctx *ctx, uint64_t n) {
+    uint32_t seed = 12345;
+    for (uint64_t k = 0; k < n; k++) {
+        seed = seed * 1103515245u + 12345u;
+        uint64_t delay = (seed >> 8) % 1001u * TRP_NS_PER_MS;
+        /* The tag says when the timer is due by the clock of its owner. */
+        uint64_t due = bench_now_ns() + delay;
+        bench_require(trp_timer(ctx, due - trp_now_ns(ctx), due, NULL) == 0, "a timer was refused");
+    }
+}
+
+static void timers_handle(trp_ctx *ctx, void *state, trp_message *message) {
+    timers_state *timers = state;
+    if (trp_message_is(message, &bench_start_type)) {
+        arm_all(ctx, timers->left);
+        return;
+    }
+    const trp_timeout *timeout = trp_message_body(message);
+    uint64_t now = bench_now_ns();
+    bench_require(now >= timeout->tag, "a timer came too early");
+    if (now - timeout->tag > timers->latest_ns) {
+        timers->latest_ns = now - timeout->tag;
+    }
+    if (--timers->left == 0) {
+        snprintf(timers->job->extra, sizeof timers->job->extra, "late_ms:%.1f",
+                 (double)timers->latest_ns / 1e6);
+        bench_finish(timers->job);
+    }
+}
+
+static const trp_behaviour timers_behaviour = {
+    TRP_BEHAVIOUR("bench.timers"),
+    .state_size = sizeof(timers_state),
+    .init = timers_init,
+    .handle = timers_handle,
+};
+
+void bench_timers(trp_ctx *ctx, bench_job *job) {
+    bench_send(ctx, bench_spawn(ctx, &timers_behaviour, &job), &bench_start_type, 0);
+}
+
+/*
+ * Request and reply: n requests one after the other, while other messages wait. A behaviour has no waiting
+ * messages of its own kind: it gets each when its turn comes. Those that a busy actor cannot treat yet it takes and keeps, and
+ * that is what happens to the `waiting` messages here.
+ */
+
+typedef struct request_state {
+    bench_job *job;
+    trp_pid server;
+    uint64_t left;
+    uint64_t waiting;
+    trp_ref ref;
+    trp_message **kept;
+    uint64_t kept_len;
+} request_state;
+
+static void server_handle(trp_ctx *ctx, void *state, trp_message *message) {
+    (void)state;
+    trp_message *reply = trp_message_new(ctx, &bench_pong_type);
+    bench_require(reply != NULL, "out of memory");
+    ((bench_number *)trp_message_body(reply))->value = bench_value(message);
+    bench_require(trp_reply(ctx, message, reply) == 0, "a reply was refused");
+}
+
+static const trp_behaviour server_behaviour = {TRP_BEHAVIOUR("bench.server"), .handle = server_handle};
+
+static int request_init(trp_ctx *ctx, void *state, const void *arg) {
+    request_state *requester = state;
+    *requester = *(const request_state *)arg;
+    requester->kept = trp_alloc(ctx, (requester->waiting + 1) * sizeof(trp_message *));
+    return requester->kept != NULL ? 0 : TRP_ENOMEM;
+}
+
+static void next_request(trp_ctx *ctx, request_state *requester) {
+    if (requester->left-- == 0) {
+        bench_finish(requester->job);
+        return;
+    }
+    trp_message *message = trp_message_new(ctx, &bench_inc_type);
+    bench_require(message != NULL, "out of memory");
+    ((bench_number *)trp_message_body(message))->value = (int64_t)requester->left;
+    int error = trp_request(ctx, requester->server, message, TRP_NEVER, &requester->ref);
+    bench_require(error == 0, "a request was refused");
+}
+
+static void request_handle(trp_ctx *ctx, void *state, trp_message *message) {
+    request_state *requester = state;
+    if (trp_message_is(message, &bench_start_type)) {
+        bench_clock_start(requester->job);
+        next_request(ctx, requester);
+    } else if (trp_message_is(message, &bench_inc_type)) {
+        requester->kept[requester->kept_len++] = trp_message_take(ctx, message);
+    } else {
+        bench_require(trp_message_ref(message) == requester->ref, "a reply to another request");
+        bench_require(bench_value(message) == (int64_t)requester->left, "a wrong reply");
+        next_request(ctx, requester);
+    }
+}
+
+static const trp_behaviour request_behaviour = {
+    TRP_BEHAVIOUR("bench.requester"),
+    .state_size = sizeof(request_state),
+    .init = request_init,
+    .handle = request_handle,
+};
+
+static void request(trp_ctx *ctx, bench_job *job, uint64_t waiting) {
+    request_state state = {.job = job, .left = job->n, .waiting = waiting};
+    state.server = bench_spawn(ctx, &server_behaviour, NULL);
+    trp_pid requester = bench_spawn(ctx, &request_behaviour, &state);
+    for (uint64_t k = 0; k < waiting; k++) {
+        bench_send(ctx, requester, &bench_inc_type, (int64_t)k);
+    }
+    bench_send(ctx, requester, &bench_start_type, 0);
+}
+
+void bench_request(trp_ctx *ctx, bench_job *job) {
+    request(ctx, job, 0);
+}
+
+void bench_request_10k(trp_ctx *ctx, bench_job *job) {
+    request(ctx, job, 10000);
+}
+
+void bench_request_1m(trp_ctx *ctx, bench_job *job) {
+    request(ctx, job, 1000000);
+}
