@@ -62,12 +62,13 @@ TRP_API bool trp_message_is_request(const trp_message *message);
 /** The ref of the request that this message answers, or that it is; 0 if neither. */
 TRP_API trp_ref trp_message_ref(const trp_message *message);
 
-/** Who asked (a request) or answered (a reply); TRP_PID_NONE for plain messages, which carry no sender. */
-TRP_API trp_pid trp_message_from(const trp_message *message);
+/** Who waits for the reply to a request; TRP_PID_NONE if nobody does any more, and for other messages: those carry no sender. */
+TRP_API trp_pid trp_message_from(trp_ctx *ctx, const trp_message *message);
 
 /**
  * Makes the message that the running handler borrowed its own: keep it, forward it with trp_send, reply to it later, or drop it.
- * If the actor ends first, a request that it still holds is answered with an error. Returns `message`.
+ * If the actor ends first, a request that it still holds is answered with an error. Returns the message to use from here on: `message` itself, or
+ * a copy of one that the runtime made for the occasion (timeouts, request errors). NULL when out of memory: then it stays borrowed.
  */
 TRP_API trp_message *trp_message_take(trp_ctx *ctx, trp_message *message);
 
