@@ -1,5 +1,6 @@
 #!/bin/sh
-# `make bench`: builds the optimised presets and prints the benchmarks' figures, native and wasm.
+# Builds the optimised presets and runs the benchmarks, native and wasm, next to the installed peers.
+# usage: toolchains/bench.sh [options of bench/run.mjs]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,5 +19,4 @@ for preset in native-release web-release; do
         exit 1
     fi
 done
-cmake --build --preset native-release --target run_bench -- --quiet
-cmake --build --preset web-release --target run_bench -- --quiet
+exec node bench/run.mjs "$@"

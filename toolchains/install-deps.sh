@@ -31,6 +31,12 @@ test|chromium|pkg|the browser that tests run in
 test|fonts-dejavu-core|pkg|letters for the browser
 bench-peers|erlang-base|command -v erl|benchmark peer
 bench-peers|golang-go|command -v go|benchmark peer
+bench-peers|libcaf-dev|pkg|benchmark peer
+bench-peers|cargo|[ -x /usr/bin/cargo ]|builds the Rust peers from Debian's crates
+bench-peers|rustc|[ -x /usr/bin/rustc ]|the same
+bench-peers|librust-tokio-dev|pkg|benchmark peer
+bench-peers|librust-crossbeam-channel-dev|pkg|benchmark peer
+bench-peers|libjemalloc2|pkg|the allocator that CAF and tokio do best with
 EOF
 }
 

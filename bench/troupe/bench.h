@@ -13,10 +13,10 @@ typedef struct bench_job {
     uint64_t n;
     unsigned schedulers;
     trp_runtime *runtime;
-    char extra[64];         /**< what else the line reports, "key:value,..." */
-    uint64_t started_ns;    /**< set by bench_clock_start */
+    char extra[64];      /**< what else the line reports, "key:value,..." */
+    uint64_t started_ns; /**< set by bench_clock_start */
     uint64_t started_cpu_ns;
-    uint64_t wall_ns;       /**< set by bench_clock_stop */
+    uint64_t wall_ns; /**< set by bench_clock_stop */
     uint64_t cpu_ns;
 } bench_job;
 
@@ -24,30 +24,25 @@ typedef struct bench_job {
 typedef void bench_workload(trp_ctx *ctx, bench_job *job);
 
 /* Messages: a type and one 64-bit integer; a ping also says who wants the pong. */
-typedef struct bench_ping {
-    int64_t value;
-    trp_pid from;
-} bench_ping;
-
-typedef struct bench_number {
-    int64_t value;
-} bench_number;
-
-extern const trp_type bench_ping_type;
-extern const trp_type bench_pong_type;
-extern const trp_type bench_inc_type;
-extern const trp_type bench_start_type;
+#define BENCH_NUMBER_FIELDS(F) F(i64, value, 1)
+#define BENCH_PING_FIELDS(F)                                                                       \
+    F(i64, value, 1)                                                                               \
+    F(pid, from, 2)
+TRP_TYPE_DECLARE(bench_ping, BENCH_PING_FIELDS)
+TRP_TYPE_DECLARE(bench_pong, BENCH_NUMBER_FIELDS)
+TRP_TYPE_DECLARE(bench_inc, BENCH_NUMBER_FIELDS)
+TRP_TYPE_DECLARE(bench_start, BENCH_NUMBER_FIELDS)
 
 /** How much a producer does before it lets others run: about what Erlang and Go allow theirs. */
 enum { BENCH_SLICE = 1000 };
 
-/** Sends a message of `type` with `value`; ends the program when that fails. */
+/** Sends a message of `type`, any but bench_ping, with `value`; ends the program when that fails. */
 void bench_send(trp_ctx *ctx, trp_pid to, const trp_type *type, int64_t value);
 
 /** Sends a ping with `value` from the calling actor. */
 void bench_send_ping(trp_ctx *ctx, trp_pid to, int64_t value);
 
-/** The integer of a bench_number message. */
+/** The integer that begins every message here. */
 int64_t bench_value(trp_message *message);
 
 /** Spawns; ends the program when that fails. */

@@ -67,7 +67,8 @@ static void host_fatal(void *self, const char *text) {
 static void sleep_until(seat *own, uint64_t deadline_ns) {
     int awake = AWAKE;
     if (atomic_compare_exchange_strong(&own->state, &awake, ASLEEP)) {
-        struct timespec when = {(time_t)(deadline_ns / TRP_NS_PER_S), (long)(deadline_ns % TRP_NS_PER_S)};
+        struct timespec when = {(time_t)(deadline_ns / TRP_NS_PER_S),
+                                (long)(deadline_ns % TRP_NS_PER_S)};
         int timed_out = 0;
         pthread_mutex_lock(&own->lock);
         while (atomic_load(&own->state) == ASLEEP && timed_out == 0) {

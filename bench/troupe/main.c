@@ -29,23 +29,24 @@ static const struct {
     const char *name;
     bench_workload *run;
 } workloads[] = {
-    {"pingpong", bench_pingpong},       {"counting", bench_counting}, {"threadring", bench_threadring},
-    {"forkjoin", bench_forkjoin},       {"big", bench_big},           {"fanin", bench_fanin},
-    {"idle", bench_idle},               {"timers", bench_timers},     {"request", bench_request},
-    {"request10k", bench_request_10k},  {"request1m", bench_request_1m}, {"skynet", bench_skynet},
+    {"pingpong", bench_pingpong},
+    {"counting", bench_counting},
+    {"threadring", bench_threadring},
+    {"forkjoin", bench_forkjoin},
+    {"big", bench_big},
+    {"fanin", bench_fanin},
+    {"idle", bench_idle},
+    {"timers", bench_timers},
+    {"request", bench_request},
+    {"request10k", bench_request_10k},
+    {"request1m", bench_request_1m},
+    {"skynet", bench_skynet},
 };
 
-static const trp_field ping_fields[] = {
-    {.name = "value", .key = 1, .kind = TRP_FIELD_I64, .offset = offsetof(bench_ping, value)},
-    {.name = "from", .key = 2, .kind = TRP_FIELD_PID, .offset = offsetof(bench_ping, from)},
-};
-static const trp_field number_fields[] = {
-    {.name = "value", .key = 1, .kind = TRP_FIELD_I64, .offset = offsetof(bench_number, value)},
-};
-const trp_type bench_ping_type = {"bench.Ping", sizeof(bench_ping), 2, ping_fields};
-const trp_type bench_pong_type = {"bench.Pong", sizeof(bench_number), 1, number_fields};
-const trp_type bench_inc_type = {"bench.Inc", sizeof(bench_number), 1, number_fields};
-const trp_type bench_start_type = {"bench.Start", sizeof(bench_number), 1, number_fields};
+TRP_TYPE_DEFINE(bench_ping, "bench.Ping", BENCH_PING_FIELDS)
+TRP_TYPE_DEFINE(bench_pong, "bench.Pong", BENCH_NUMBER_FIELDS)
+TRP_TYPE_DEFINE(bench_inc, "bench.Inc", BENCH_NUMBER_FIELDS)
+TRP_TYPE_DEFINE(bench_start, "bench.Start", BENCH_NUMBER_FIELDS)
 
 void bench_require(bool good, const char *text) {
     if (!good) {
@@ -57,7 +58,7 @@ void bench_require(bool good, const char *text) {
 void bench_send(trp_ctx *ctx, trp_pid to, const trp_type *type, int64_t value) {
     trp_message *message = trp_message_new(ctx, type);
     bench_require(message != NULL, "out of memory");
-    ((bench_number *)trp_message_body(message))->value = value;
+    *(int64_t *)trp_message_body(message) = value;
     bench_require(trp_send(ctx, to, message) == 0, "a message was refused");
 }
 
@@ -71,7 +72,7 @@ void bench_send_ping(trp_ctx *ctx, trp_pid to, int64_t value) {
 }
 
 int64_t bench_value(trp_message *message) {
-    return ((const bench_number *)trp_message_body(message))->value;
+    return *(const int64_t *)trp_message_body(message);
 }
 
 trp_pid bench_spawn(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg) {
@@ -149,7 +150,8 @@ static bench_workload *find_workload(const char *name) {
 static void print_line(const bench_job *job) {
     double n = (double)job->n;
     printf("%s %s %u %llu %.2f %.2f extra=%s\n", job->workload, peer_name, job->schedulers,
-           (unsigned long long)job->n, (double)job->wall_ns / n, (double)job->cpu_ns / n, job->extra);
+           (unsigned long long)job->n, (double)job->wall_ns / n, (double)job->cpu_ns / n,
+           job->extra);
 }
 
 int main(int argc, char **argv) {

@@ -82,11 +82,12 @@ static void server_handle(trp_ctx *ctx, void *state, trp_message *message) {
     (void)state;
     trp_message *reply = trp_message_new(ctx, &bench_pong_type);
     bench_require(reply != NULL, "out of memory");
-    ((bench_number *)trp_message_body(reply))->value = bench_value(message);
+    ((bench_pong *)trp_message_body(reply))->value = bench_value(message);
     bench_require(trp_reply(ctx, message, reply) == 0, "a reply was refused");
 }
 
-static const trp_behaviour server_behaviour = {TRP_BEHAVIOUR("bench.server"), .handle = server_handle};
+static const trp_behaviour server_behaviour = {TRP_BEHAVIOUR("bench.server"),
+                                               .handle = server_handle};
 
 static int request_init(trp_ctx *ctx, void *state, const void *arg) {
     request_state *requester = state;
@@ -102,7 +103,7 @@ static void next_request(trp_ctx *ctx, request_state *requester) {
     }
     trp_message *message = trp_message_new(ctx, &bench_inc_type);
     bench_require(message != NULL, "out of memory");
-    ((bench_number *)trp_message_body(message))->value = (int64_t)requester->left;
+    ((bench_inc *)trp_message_body(message))->value = (int64_t)requester->left;
     int error = trp_request(ctx, requester->server, message, TRP_NEVER, &requester->ref);
     bench_require(error == 0, "a request was refused");
 }

@@ -228,9 +228,9 @@ static const struct {
     const char *name;
     void (*run)(void);
 } units[] = {
-    {"exchange", exchange}, {"shared", shared}, {"handover", handover},
+    {"exchange", exchange}, {"shared", shared},      {"handover", handover},
     {"pool", pool},         {"malloc", malloc_pair}, {"call", call},
-    {"miss", miss},         {"touch", touch},   {"wake", wake},
+    {"miss", miss},         {"touch", touch},        {"wake", wake},
 };
 
 int main(int argc, char **argv) {
