@@ -18,6 +18,7 @@ TRP_BEGIN_DECLS
     X(NOCONNECTION, 4, "noconnection") /* the link to its node broke; it may still be alive */    \
     X(ERROR, 5, "error")               /* it failed; code and text say how */
 
+/** The kinds as constants: TRP_EXIT_NORMAL, TRP_EXIT_SHUTDOWN, ... */
 typedef enum trp_exit_kind {
 #define TRP_EXIT_KIND_ENUM_(name, value, text) TRP_EXIT_##name = (value),
     TRP_EXIT_KIND_LIST(TRP_EXIT_KIND_ENUM_)

@@ -29,6 +29,7 @@ typedef enum trp_log_level {
     X(TIMER, 5)       /* a = owner, value = ref */                                                \
     X(SESSION, 6)     /* value = session state */
 
+/** The kinds as constants: TRP_TRACE_SPAWN, TRP_TRACE_EXIT, ... */
 typedef enum trp_trace_kind {
 #define TRP_TRACE_ENUM_(name, value) TRP_TRACE_##name = (value),
     TRP_TRACE_LIST(TRP_TRACE_ENUM_)

@@ -33,6 +33,7 @@ TRP_BEGIN_DECLS
     X(OBSERVE, 256u)    /* read statistics and traces */                                          \
     X(ANY_PID, 512u)    /* send to any pid, handed over or not */
 
+/** The rights as constants: TRP_RIGHT_SEND_NAMES, TRP_RIGHT_SEND_PIDS, ... */
 typedef enum trp_right {
 #define TRP_RIGHT_ENUM_(name, bit) TRP_RIGHT_##name = (bit),
     TRP_RIGHT_LIST(TRP_RIGHT_ENUM_)

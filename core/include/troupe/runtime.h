@@ -124,6 +124,8 @@ TRP_API const trp_type *trp_find_type_hash(trp_runtime *runtime, uint64_t hash);
  */
 typedef void trp_dead_letter_fn(void *arg, trp_ctx *ctx, trp_pid to, const trp_message *message,
                                 int error);
+
+/** Sets the hook for dead letters, with an argument of yours; see trp_dead_letter_fn. */
 TRP_API void trp_runtime_on_dead_letter(trp_runtime *runtime, trp_dead_letter_fn *hook, void *arg);
 
 /** Sums the counters. Any thread. */
