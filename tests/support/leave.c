@@ -13,9 +13,11 @@
 void *stackSave(void);
 void stackRestore(void *pointer);
 
-/* The bodies are JavaScript. */
+typedef void leave_call(void *arg);
+
+/* The bodies are JavaScript, and EM_JS understands no nested parentheses among the parameters. */
 /* clang-format off */
-EM_JS(int, leave_run_js, (void (*call)(void *), void *arg), {
+EM_JS(int, leave_run_js, (leave_call * call, void *arg), {
     try {
         wasmTable.get(call)(arg);
         return 1;
