@@ -89,11 +89,12 @@ function planRound(workloads, peers, scale) {
     for (const workload of workloads) {
         for (const schedulers of workload.schedulers) {
             for (const peer of peers) {
+                if (workload.peers && !workload.peers.includes(peer.name)) continue;
                 const usual = workload.n[peer.name] ?? workload.n.default;
                 const n = workload.name === 'skynet' ? usual : Math.max(1200, Math.round(usual * scale));
                 plan.push({
                     key: cellKey(workload.name, schedulers, peer.name),
-                    argv: peer.argv(workload.name, n, schedulers),
+                    argv: peer.argv(workload.program ?? workload.name, n, schedulers),
                     environment: peer.environment(workload.name),
                     warm: workload.warm,
                 });
@@ -141,8 +142,9 @@ function measure(options, workloads, peers, directories) {
     return results;
 }
 
-function explanation(options, machine, load) {
+function explanation(options, peers, machine, load) {
     return [
+        `${peers.map((peer) => `${peer.name}: ${titleOf(peer)}`).join('; ')}.`,
         `${machine}; ${new Date().toISOString().slice(0, 10)}; load before the first run ${load.toFixed(1)}.`,
         `Medians of ${options.rounds} interleaved rounds, ± half of the range; the number in brackets is`,
         'the number of schedulers. Best of each row in bold.',
@@ -172,7 +174,7 @@ function main() {
     const peers = choosePeers(options, directories);
     const workloads = pick(WORKLOADS, options.only, 'workload');
     const [machine, load] = [describeMachine(), loadBefore()];
-    console.log(`${machine}\n${peers.map(titleOf).join(', ')}`);
+    console.log(`${machine}\n${peers.map((peer) => `${peer.name}: ${titleOf(peer)}`).join(', ')}`);
 
     const results = measure(options, workloads, peers, directories);
     for (const table of tablesOf(results, (cell) => cell)) console.log(`\n${toText(table)}`);
@@ -183,7 +185,7 @@ function main() {
         const { cells, floor } = results;
         writeFileSync(options.json, `${JSON.stringify({ machine, load, cells, floor }, null, 1)}\n`);
     }
-    if (options.write) writeDocument(options.write, results, explanation(options, machine, load));
+    if (options.write) writeDocument(options.write, results, explanation(options, peers, machine, load));
     if (options.save) save(options.save, results);
     if (options.check) failed = !check(options.check, results) || failed;
     process.exit(failed ? 1 : 0);

@@ -1,8 +1,13 @@
 // From summaries to the tables that people read.
 
 import { FLOOR_TITLES, FLOOR_UNITS } from './workloads.mjs';
-import { titleOf } from './peers.mjs';
 import { number, withSpread } from './table.mjs';
+
+const EXTRA_TITLES = {
+    'idle/bytes': 'bytes (RSS) of an idle actor, of 1,000,000',
+    'idle10m/bytes': 'the same, of 10,000,000',
+    'timers/late_ms': 'latest timer after due, ms',
+};
 
 const OWN = new Set(['troupe', 'wasm']);
 
@@ -41,28 +46,29 @@ function lead(results, workload, schedulers) {
 /** The table of wall or CPU nanoseconds an operation; `bold` marks the best of a row. */
 export function timeTable(results, quantity, bold) {
     const extra = quantity === 'ns' ? ['ahead of the best peer', 'target'] : [];
-    const head = [quantity === 'ns' ? 'wall ns' : 'CPU ns', ...results.peers.map(titleOf), ...extra];
+    const head = [quantity === 'ns' ? 'wall ns' : 'CPU ns', ...results.peers.map((peer) => peer.name), ...extra];
     const rows = eachRow(results.workloads, (workload, schedulers) => {
         const cells = results.peers.map((peer) => results.cells[cellKey(workload.name, schedulers, peer.name)]?.[quantity]);
         const least = Math.min(...cells.filter(Boolean).map((cell) => cell.median));
+        if (!Number.isFinite(least)) return null;
         const shown = cells.map((cell) => {
             if (!cell) return '';
             const text = quantity === 'ns' ? withSpread(cell) : number(cell.median);
             return cell.median === least ? bold(text) : text;
         });
         return [rowName(workload, schedulers), ...shown, ...(extra.length ? lead(results, workload, schedulers) : [])];
-    });
+    }).filter(Boolean);
     return [head, ...rows];
 }
 
 /** Bytes an idle actor takes, and how late the last timer came. */
 export function extraTable(results) {
-    const rows = [['', ...results.peers.map(titleOf)]];
+    const rows = [['', ...results.peers.map((peer) => peer.name)]];
     for (const workload of results.workloads.filter((each) => each.measures)) {
-        const title = workload.measures === 'bytes' ? 'bytes (RSS) of an idle actor' : 'latest timer after due, ms';
+        const title = EXTRA_TITLES[`${workload.name}/${workload.measures}`];
         const cells = results.peers.map((peer) =>
             results.cells[cellKey(workload.name, 1, peer.name)]?.[workload.measures]);
-        rows.push([title, ...cells.map((cell) => (cell ? number(cell.median) : ''))]);
+        if (cells.some(Boolean)) rows.push([title, ...cells.map((cell) => (cell ? number(cell.median) : ''))]);
     }
     return rows;
 }

@@ -4,7 +4,8 @@
 //   n          operations; `default` or by peer
 //   target     the peer to beat and by what factor; by number of schedulers where they differ
 //   floor      how many of the floor's units one operation is made of, at the very least
-//   as         a peer may answer the row with another of its workloads
+//   program    the workload to ask the programs for, if it has another name
+//   peers      who runs it, if not everybody
 
 export const WORKLOADS = [
     {
@@ -90,6 +91,17 @@ export const WORKLOADS = [
         title: 'spawn 1,000,000 actors that stay idle, each',
         schedulers: [1],
         n: { default: 1e6, node: 2e4 },
+        measures: 'bytes',
+        floor: { pool: 1, call: 1, touch: 0.05 },
+        warm: true,
+    },
+    {
+        name: 'idle10m',
+        title: 'spawn 10,000,000 of them, each',
+        program: 'idle',
+        peers: ['troupe'],
+        schedulers: [1],
+        n: { default: 1e7 },
         measures: 'bytes',
         floor: { pool: 1, call: 1, touch: 0.05 },
         warm: true,

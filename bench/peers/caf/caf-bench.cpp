@@ -308,12 +308,13 @@ behavior requester(stateful_actor<request_state>* self, actor target, int64_t n,
   return {[=](start_atom) { next_request(self); }};
 }
 
-void request(actor_system& system, job& task, int64_t waiting) {
+void request(actor_system& system, job& task, int64_t waiting, measurement& clock) {
   scoped_actor self{system};
   auto target = self->spawn(server);
   auto client = self->spawn(requester, target, task.n, actor{self});
   for (int64_t k = 0; k < waiting; ++k)
     self->send(client, inc_atom::value, k);
+  clock = measurement{};
   self->send(client, start_atom::value);
   await_done(self);
   self->send_exit(client, exit_reason::kill);
@@ -363,6 +364,7 @@ void skynet(actor_system& system, job& task) {
 // -- main --------------------------------------------------------------------
 
 void run(actor_system& system, job& task) {
+  measurement clock;
   std::map<std::string, std::function<void()>> bodies{
     {"pingpong", [&] { pingpong(system, task); }},
     {"counting", [&] { fanin(system, task, 1); }},
@@ -372,15 +374,15 @@ void run(actor_system& system, job& task) {
     {"big", [&] { big(system, task); }},
     {"fanin", [&] { fanin(system, task, 100); }},
     {"timers", [&] { timers(system, task); }},
-    {"request", [&] { request(system, task, 0); }},
-    {"request10k", [&] { request(system, task, 10000); }},
+    {"request", [&] { request(system, task, 0, clock); }},
+    {"request10k", [&] { request(system, task, 10000, clock); }},
     {"skynet", [&] { skynet(system, task); }},
   };
-  measurement clock;
   auto body = bodies.find(task.workload);
   if (task.workload == "idle") {
     idle(system, task, clock);
   } else if (body != bodies.end()) {
+    clock = measurement{};
     body->second();
     clock.end();
   } else {

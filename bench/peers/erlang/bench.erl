@@ -25,9 +25,9 @@ run("threadring" = W, N, S) -> measure(W, N, S, fun() -> threadring(N, 503) end)
 run("forkjoin" = W, N, S) -> measure(W, N, S, fun() -> forkjoin(N) end);
 run("big" = W, N, S) -> measure(W, N, S, fun() -> big(N div 120, 120) end);
 run("fanin" = W, N, S) -> measure(W, N, S, fun() -> fanin(N div 100, 100) end);
-run("request" = W, N, S) -> measure(W, N, S, fun() -> requests(N, 0) end);
-run("request10k" = W, N, S) -> measure(W, N, S, fun() -> requests(N, 10000) end);
-run("request1m" = W, N, S) -> measure(W, N, S, fun() -> requests(N, 1000000) end);
+run("request" = W, N, S) -> requests(W, N, S, 0);
+run("request10k" = W, N, S) -> requests(W, N, S, 10000);
+run("request1m" = W, N, S) -> requests(W, N, S, 1000000);
 run("skynet" = W, N, S) -> measure(W, N, S, fun() -> skynet(N) end);
 run("idle" = W, N, S) -> idle(W, N, S);
 run("timers" = W, N, S) -> timers(W, N, S).
@@ -212,15 +212,13 @@ await_timers(0, Latest) -> Latest;
 await_timers(N, Latest) ->
     receive Due -> await_timers(N - 1, max(Latest, erlang:monotonic_time(nanosecond) - Due)) end.
 
-requests(N, Waiting) ->
+%% The messages that wait are in the requester's mailbox before the clock starts.
+requests(Workload, N, Schedulers, Waiting) ->
     Main = self(),
     Server = spawn(fun server/0),
-    spawn(fun() ->
-        [self() ! {inc, K} || K <- lists:seq(1, Waiting)],
-        request(N, Server),
-        Main ! done
-    end),
-    receive done -> ok end.
+    Requester = spawn(fun() -> receive start -> request(N, Server), Main ! done end end),
+    [Requester ! {inc, K} || K <- lists:seq(1, Waiting)],
+    measure(Workload, N, Schedulers, fun() -> Requester ! start, receive done -> ok end end).
 
 server() -> receive {request, From, Ref, Value} -> From ! {reply, Ref, Value}, server() end.
 

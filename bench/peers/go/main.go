@@ -240,7 +240,7 @@ func timers(n int) {
 
 // request answers over a channel made for it, Go's idiom in place of a selective receive; the
 // waiting messages sit in the requester's ordinary inbox.
-func request(n, waiting int) {
+func request(workload string, n, waiting int) {
 	inbox := make(chan message, waiting+1)
 	for k := 0; k < waiting; k++ {
 		inbox <- message{tag: tagInc, value: int64(k)}
@@ -251,15 +251,18 @@ func request(n, waiting int) {
 			m.reply <- message{tag: tagPong, value: m.value}
 		}
 	}()
-	go func() {
-		for k := 0; k < n; k++ {
-			answer := make(chan message, 1)
-			server <- message{tagPing, int64(k), answer}
-			<-answer
-		}
-		close(done)
-	}()
-	<-done
+	measure(workload, n, func() {
+		go func() {
+			for k := 0; k < n; k++ {
+				answer := make(chan message, 1)
+				server <- message{tagPing, int64(k), answer}
+				<-answer
+			}
+			close(done)
+		}()
+		<-done
+	})
+	runtime.KeepAlive(inbox)
 }
 
 func channel(n, producers, capacity int) {
@@ -321,22 +324,21 @@ func main() {
 		"forkjoin":   func() { forkjoin(n) },
 		"big":        func() { big(n) },
 		"fanin":      func() { fanin(n) },
-		"request":    func() { request(n, 0) },
-		"request10k": func() { request(n, 10000) },
-		"request1m":  func() { request(n, 1000000) },
 		"mpsc":       func() { channel(n, 4, 1024) },
 		"spsc":       func() { channel(n, 1, 1024) },
 		"unbounded":  func() { channel(n, 1, n) },
 		"skynet":     func() { skynet(n) },
 	}
-	switch body, found := bodies[workload]; {
-	case workload == "idle":
-		idle(n)
-	case workload == "timers":
-		timers(n)
-	case found:
+	waiting := map[string]int{"request": 0, "request10k": 10000, "request1m": 1000000}
+	if body, found := bodies[workload]; found {
 		measure(workload, n, body)
-	default:
+	} else if messages, found := waiting[workload]; found {
+		request(workload, n, messages)
+	} else if workload == "idle" {
+		idle(n)
+	} else if workload == "timers" {
+		timers(n)
+	} else {
 		fmt.Fprintln(os.Stderr, "go-bench: no such workload:", workload)
 		os.Exit(3)
 	}

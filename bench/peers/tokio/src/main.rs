@@ -233,7 +233,7 @@ async fn timers(n: usize) -> (Elapsed, String) {
 }
 
 /// The waiting messages sit in the requester's ordinary inbox.
-async fn request(n: usize, waiting: usize) {
+async fn request(n: usize, waiting: usize) -> (Elapsed, String) {
     let (server, mut inbox): (Address, Inbox) = unbounded_channel();
     let (own, own_inbox): (Address, Inbox) = unbounded_channel();
     for k in 0..waiting as u64 {
@@ -244,15 +244,18 @@ async fn request(n: usize, waiting: usize) {
             answer.send(value).ok();
         }
     });
+    let clock = begin();
     let requester = tokio::spawn(async move {
         for k in 0..n as u64 {
             let (answer, reply) = oneshot::channel();
             server.send(Message::Request(k, answer)).ok();
             assert_eq!(reply.await.unwrap(), k);
         }
-        drop(own_inbox);
     });
     requester.await.unwrap();
+    let took = clock.end();
+    drop(own_inbox);
+    (took, String::new())
 }
 
 async fn bounded_channel(n: usize, producers: usize) {
@@ -319,13 +322,13 @@ async fn run(workload: &str, n: usize) -> (Elapsed, String) {
         "forkjoin" => forkjoin(n).await,
         "big" => big(n).await,
         "fanin" => fanin(n).await,
-        "request" => request(n, 0).await,
-        "request10k" => request(n, 10_000).await,
-        "request1m" => request(n, 1_000_000).await,
         "mpsc" => bounded_channel(n, 4).await,
         "spsc" => bounded_channel(n, 1).await,
         "unbounded" => unbounded(n).await,
         "skynet" => skynet(n).await,
+        "request" => return request(n, 0).await,
+        "request10k" => return request(n, 10_000).await,
+        "request1m" => return request(n, 1_000_000).await,
         "idle" => return idle(n).await,
         "timers" => return timers(n).await,
         other => report::unknown("tokio-bench", other),
