@@ -96,7 +96,7 @@ TRP_API void trp_fail(trp_ctx *ctx, const trp_exit *reason);
  * Ends the calling actor with `reason` (borrowed) now, without returning. Terminate does not run. Needs the host's `abandon`;
  * without it the program ends through `fatal`. Must not be called inside a callback of the core other than the actor's own.
  */
-TRP_API _Noreturn void trp_abort(trp_ctx *ctx, const trp_exit *reason);
+TRP_API TRP_NORETURN void trp_abort(trp_ctx *ctx, const trp_exit *reason);
 
 /**
  * Asks an actor to end with `reason` (borrowed): it handles what was sent to it before, then terminate runs.

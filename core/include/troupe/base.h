@@ -18,6 +18,15 @@
 #define TRP_API
 #endif
 
+/** Marks a function that never returns, in C and in C++. */
+#if defined(__GNUC__)
+#define TRP_NORETURN __attribute__((noreturn))
+#elif defined(__cplusplus)
+#define TRP_NORETURN [[noreturn]]
+#else
+#define TRP_NORETURN _Noreturn
+#endif
+
 #ifdef __cplusplus
 #define TRP_BEGIN_DECLS extern "C" {
 #define TRP_END_DECLS }
