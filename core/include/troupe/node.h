@@ -146,6 +146,13 @@ TRP_API const char *trp_node_name(trp_runtime *runtime, trp_pid pid);
  */
 TRP_API size_t trp_pid_format_global(trp_runtime *runtime, trp_pid pid, char *text, size_t size);
 
+/**
+ * Reads the text of trp_pid_format_global (borrowed, not terminated) back. A node that this runtime has not met in that incarnation is TRP_ENOCONNECTION;
+ * text that is not exactly one pid is TRP_EDECODE. Writes `out` only on success.
+ */
+TRP_API int trp_pid_parse_global(trp_runtime *runtime, const char *text, size_t length,
+                                 trp_pid *out);
+
 TRP_END_DECLS
 
 #endif

@@ -119,6 +119,17 @@ TRP_API const trp_type *trp_find_type(trp_runtime *runtime, const char *name);
 TRP_API const trp_type *trp_find_type_hash(trp_runtime *runtime, uint64_t hash);
 
 /**
+ * Calls `each` with every registered type, in no order, until it returns something other than 0, which is then the result. It may not register. As
+ * trp_register_behaviour in threads.
+ */
+TRP_API int trp_each_type(trp_runtime *runtime, int (*each)(void *arg, const trp_type *type),
+                          void *arg);
+
+/** The same for every registered behaviour. */
+TRP_API int trp_each_behaviour(trp_runtime *runtime,
+                               int (*each)(void *arg, const trp_behaviour *behaviour), void *arg);
+
+/**
  * Hook for messages that reach nobody: called with the message borrowed (it is freed afterwards), the addressee and the error. On the scheduler
  * that found out, between or inside actors; it may log but not call back. Set before the first step; NULL to remove.
  */
