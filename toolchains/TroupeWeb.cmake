@@ -23,7 +23,10 @@ function(troupe_web_link_options target)
         -sINITIAL_MEMORY=1048576
         -sTOTAL_STACK=${TRP_WEB_STACK_SIZE}
         -sFILESYSTEM=0
-        -sSUPPORT_LONGJMP=0)
+        -sSUPPORT_LONGJMP=0
+        # Emscripten takes every import of ours for a mistake; inline-wasm.mjs tells them apart.
+        -sERROR_ON_UNDEFINED_SYMBOLS=0
+        -sWARN_ON_UNDEFINED_SYMBOLS=0)
 endfunction()
 
 function(troupe_add_web_module name)
