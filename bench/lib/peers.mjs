@@ -4,11 +4,13 @@ import { existsSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 
-const JEMALLOC = '/usr/lib/x86_64-linux-gnu/libjemalloc.so.2';
+const JEMALLOC = ['x86_64', 'aarch64']
+    .map((machine) => `/usr/lib/${machine}-linux-gnu/libjemalloc.so.2`)
+    .find((file) => existsSync(file));
 
 /** Peers that malloc a lot get the allocator their users would give them, where it helps. */
 function betterMalloc(workload) {
-    return workload !== 'idle' && existsSync(JEMALLOC) ? { LD_PRELOAD: JEMALLOC } : {};
+    return workload !== 'idle' && JEMALLOC ? { LD_PRELOAD: JEMALLOC } : {};
 }
 
 function firstLine(command, ...args) {

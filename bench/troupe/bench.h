@@ -11,16 +11,16 @@
 typedef struct bench_job {
     const char *workload;
     uint64_t n;
+    uint64_t parameter; /**< the number behind the colon in WORKLOAD:NUMBER, 0 if none */
     unsigned schedulers;
-    trp_runtime *runtime;
-    char extra[64];      /**< what else the line reports, "key:value,..." */
+    char extra[96];      /**< what else the line reports, "key:value,..." */
     uint64_t started_ns; /**< set by bench_clock_start */
     uint64_t started_cpu_ns;
     uint64_t wall_ns; /**< set by bench_clock_stop */
     uint64_t cpu_ns;
 } bench_job;
 
-/** A workload: called on scheduler 0's root ctx, before anything is stepped; actors end it with bench_finish. */
+/** A workload: called with scheduler 0's root ctx; actors end it with bench_finish. */
 typedef void bench_workload(trp_ctx *ctx, bench_job *job);
 
 /* Messages: a type and one 64-bit integer; a ping also says who wants the pong. */
@@ -72,5 +72,7 @@ bench_workload bench_pingpong, bench_counting, bench_threadring, bench_big, benc
 bench_workload bench_forkjoin, bench_idle, bench_skynet;
 /* waiting.c */
 bench_workload bench_timers, bench_request, bench_request_10k, bench_request_1m;
+/* openloop.c */
+bench_workload bench_openloop;
 
 #endif

@@ -1,14 +1,17 @@
-/* A host for benchmarks only: threads (or one thread, in wasm) that step the schedulers and sleep when there is nothing to do. */
+/* What the benchmarks need of a host: the native one, or in wasm a loop of their own. */
 #ifndef BENCH_HOST_H
 #define BENCH_HOST_H
 
 #include "troupe/troupe.h"
 
-/** Creates the runtime; ends the program when that fails. Owned by the host. */
-trp_runtime *bench_host_create(const trp_runtime_config *config);
+/** Called on scheduler 0, with its root ctx. */
+typedef void bench_start_fn(trp_ctx *ctx, void *arg);
 
-/** Steps all schedulers, number 0 on the calling thread, until bench_host_finish is called. */
-void bench_host_run(void);
+/** Creates a host and its runtime; ends the program when that fails. */
+void bench_host_create(const trp_runtime_config *config);
+
+/** Starts all schedulers, then calls `start`, then runs until bench_host_finish is called. */
+void bench_host_run(bench_start_fn *start, void *arg);
 
 /** Makes bench_host_run return. From any scheduler. */
 void bench_host_finish(void);

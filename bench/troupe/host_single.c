@@ -47,7 +47,7 @@ static void host_fatal(void *self, const char *text) {
     abort();
 }
 
-trp_runtime *bench_host_create(const trp_runtime_config *config) {
+void bench_host_create(const trp_runtime_config *config) {
     const trp_host host = {
         .size = sizeof host,
         .realloc = host_realloc,
@@ -60,10 +60,10 @@ trp_runtime *bench_host_create(const trp_runtime_config *config) {
     if (error != 0) {
         host_fatal(NULL, trp_error_text(error));
     }
-    return runtime;
 }
 
-void bench_host_run(void) {
+void bench_host_run(bench_start_fn *start, void *arg) {
+    start(trp_runtime_enter(runtime, 0), arg);
     const trp_budget budget = {.messages = 100000};
     while (!finished) {
         uint64_t deadline_ns = TRP_NEVER;

@@ -95,7 +95,7 @@ static void *step_until_finished(void *argument) {
     return NULL;
 }
 
-trp_runtime *bench_host_create(const trp_runtime_config *config) {
+void bench_host_create(const trp_runtime_config *config) {
     const trp_host host = {
         .size = sizeof host,
         .realloc = host_realloc,
@@ -117,11 +117,11 @@ trp_runtime *bench_host_create(const trp_runtime_config *config) {
     if (error != 0) {
         host_fatal(NULL, trp_error_text(error));
     }
-    return runtime;
 }
 
-void bench_host_run(void) {
+void bench_host_run(bench_start_fn *start, void *arg) {
     pthread_t threads[TRP_SCHEDULERS_MAX];
+    start(trp_runtime_enter(runtime, 0), arg);
     for (unsigned k = 1; k < seats_len; k++) {
         pthread_create(&threads[k], NULL, step_until_finished, &seats[k]);
     }

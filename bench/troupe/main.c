@@ -1,7 +1,7 @@
 /*
  * The workloads of bench/README.md on Troupe.
  *
- * Usage: troupe_bench WORKLOAD N SCHEDULERS
+ * Usage: troupe_bench WORKLOAD[:PARAMETER] N SCHEDULERS
  *
  * Prints one line, `workload peer schedulers n wall_ns_per_op cpu_ns_per_op extra=...`, as the peers' programs do. Exit code 3: no such workload here.
  */
@@ -41,6 +41,7 @@ static const struct {
     {"request10k", bench_request_10k},
     {"request1m", bench_request_1m},
     {"skynet", bench_skynet},
+    {"openloop", bench_openloop},
 };
 
 TRP_TYPE_DEFINE(bench_ping, "bench.Ping", BENCH_PING_FIELDS)
@@ -138,13 +139,31 @@ void bench_finish(bench_job *job) {
     bench_host_finish();
 }
 
+/* The name may be followed by a colon and the parameter. */
 static bench_workload *find_workload(const char *name) {
+    size_t length = strcspn(name, ":");
     for (size_t k = 0; k < sizeof workloads / sizeof *workloads; k++) {
-        if (strcmp(workloads[k].name, name) == 0) {
+        if (strlen(workloads[k].name) == length && memcmp(workloads[k].name, name, length) == 0) {
             return workloads[k].run;
         }
     }
     return NULL;
+}
+
+static uint64_t parameter_of(const char *name) {
+    const char *colon = strchr(name, ':');
+    return colon != NULL ? strtoull(colon + 1, NULL, 10) : 0;
+}
+
+typedef struct bench_start_arg {
+    bench_job *job;
+    bench_workload *run;
+} bench_start_arg;
+
+static void start_workload(trp_ctx *ctx, void *arg) {
+    bench_start_arg *start = arg;
+    bench_clock_start(start->job);
+    start->run(ctx, start->job);
 }
 
 static void print_line(const bench_job *job) {
@@ -158,10 +177,11 @@ int main(int argc, char **argv) {
     bench_job job = {
         .workload = argc == 4 ? argv[1] : "",
         .n = argc == 4 ? strtoull(argv[2], NULL, 10) : 0,
+        .parameter = argc == 4 ? parameter_of(argv[1]) : 0,
         .schedulers = argc == 4 ? (unsigned)atoi(argv[3]) : 0,
     };
     if (job.n == 0 || job.schedulers == 0) {
-        fprintf(stderr, "usage: troupe_bench WORKLOAD N SCHEDULERS\n");
+        fprintf(stderr, "usage: troupe_bench WORKLOAD[:PARAMETER] N SCHEDULERS\n");
         return 2;
     }
     bench_workload *workload = find_workload(job.workload);
@@ -175,10 +195,9 @@ int main(int argc, char **argv) {
         .actors_max = strcmp(job.workload, "idle") == 0 ? (uint32_t)job.n + 16 : 0,
         .mailbox_messages = strcmp(job.workload, "request1m") == 0 ? 2000000 : 0,
     };
-    job.runtime = bench_host_create(&config);
-    bench_clock_start(&job);
-    workload(trp_runtime_enter(job.runtime, 0), &job);
-    bench_host_run();
+    bench_start_arg start = {&job, workload};
+    bench_host_create(&config);
+    bench_host_run(start_workload, &start);
     print_line(&job);
     fflush(stdout);
     /* Taking a million actors down one by one is not part of any workload. */

@@ -124,7 +124,7 @@ void bench_fanin(trp_ctx *ctx, bench_job *job) {
     produce(ctx, job, 100);
 }
 
-/* Thread ring: a token goes round 503 actors until it has made n hops. */
+/* Thread ring: a token goes round 503 actors, or as many as the parameter says, until it has made n hops. */
 
 typedef struct ring_state {
     bench_job *job;
@@ -162,7 +162,7 @@ void bench_threadring(trp_ctx *ctx, bench_job *job) {
     ring_state state = {job, TRP_PID_NONE};
     trp_pid last = bench_spawn(ctx, &ring_behaviour, &state);
     state.next = last;
-    for (int k = 1; k < 503; k++) {
+    for (uint64_t k = 1; k < (job->parameter > 0 ? job->parameter : 503); k++) {
         state.next = bench_spawn(ctx, &ring_behaviour, &state);
     }
     trp_message *close = trp_message_new(ctx, &bench_ping_type);
