@@ -51,7 +51,7 @@ function* pieces(text) {
 }
 
 function macroName(directive) {
-  return /^#\s*define\s+(\w+)/.exec(directive)?.[1];
+  return /^#[ \t]*define\s+(\w+)/.exec(directive)?.[1];
 }
 
 // Include guards, and what a public macro is made of: names that end with `_` or with a kind (..._u32).
@@ -79,16 +79,15 @@ function isForward(text) {
 
 /**
  * Parses a header. Returns { about, items }; an item is { name, kind ('function', 'type', 'macro', 'constant'), text, comment,
- * line }. A comment belongs to what follows it, and to further macros on the lines right after.
+ * line }. A comment belongs to what follows it, and to further macros on the lines right after. Of a macro
+ * that is defined in several ways, the first definition stands for all.
  */
 export function parseHeader(text) {
   let about = '';
   let comment = null;
-  let end = 0;
+  let itemEnd = 0;
   const items = [];
   for (const piece of pieces(text)) {
-    const gap = text.slice(end, piece.at);
-    end = piece.end;
     const line = text.slice(0, piece.at).split('\n').length;
     if (piece.kind === 'comment') {
       if (piece.text.startsWith('@file')) {
@@ -100,11 +99,12 @@ export function parseHeader(text) {
     }
     if (piece.kind === 'directive') {
       const name = macroName(piece.text);
-      const joined = items.length > 0 && !/\n\s*\n/.test(gap);
-      if (name && !isHelper(name)) {
-        const inherited = comment ?? (joined && items.at(-1).kind === 'macro' ? items.at(-1).comment : null);
-        items.push({ name, kind: 'macro', text: piece.text, comment: inherited, line });
+      if (name && !isHelper(name) && !items.some((item) => item.name === name)) {
+        const joined = items.at(-1)?.kind === 'macro' && !/\n\s*\n/.test(text.slice(itemEnd, piece.at));
+        const own = comment ?? (joined ? items.at(-1).comment : null);
+        items.push({ name, kind: 'macro', text: piece.text, comment: own, line });
         comment = null;
+        itemEnd = piece.end;
       }
       continue;
     }

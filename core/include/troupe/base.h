@@ -27,6 +27,7 @@
 #define TRP_NORETURN _Noreturn
 #endif
 
+/** Around the declarations of a header: C linkage in C++. */
 #ifdef __cplusplus
 #define TRP_BEGIN_DECLS extern "C" {
 #define TRP_END_DECLS }
