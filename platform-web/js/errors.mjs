@@ -1,0 +1,95 @@
+// Errors: a class for what a program tells apart, a stable `code` for all, and a hint what to do about it.
+
+export class TroupeError extends Error {
+  constructor(code, message, { hint = '', cause, ...details } = {}) {
+    super(hint ? `${message} (${hint})` : message, cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = hint;
+    Object.assign(this, details);
+  }
+}
+
+export class UnsupportedError extends TroupeError {
+  constructor(message, details) { super('unsupported', message, details); }
+}
+export class LoadError extends TroupeError {
+  constructor(message, details) { super('load', message, details); }
+}
+export class CallTimeoutError extends TroupeError {
+  constructor(message, details) {
+    super('timeout', message, details);
+    this.name = 'TimeoutError';
+  }
+}
+export class NoProcessError extends TroupeError {
+  constructor(message, details) { super('noproc', message, details); }
+}
+/** The actor that was called ended before it replied; `reason` says why. */
+export class ExitError extends TroupeError {
+  constructor(message, details) { super('exit', message, details); }
+}
+export class MailboxFullError extends TroupeError {
+  constructor(message, details) { super('full', message, details); }
+}
+/** A value that cannot be sent; `path` says where in it. */
+export class EncodeError extends TroupeError {
+  constructor(message, details) { super('encode', message, details); }
+}
+export class NodeDownError extends TroupeError {
+  constructor(message, details) { super('noconnection', message, details); }
+}
+export class AuthError extends TroupeError {
+  constructor(message, details) { super('auth', message, details); }
+}
+export class ProtocolMismatchError extends TroupeError {
+  constructor(message, details) { super('version', message, details); }
+}
+export class RuntimeCrashedError extends TroupeError {
+  constructor(message, details) { super('crashed', message, details); }
+}
+export class ClosedError extends TroupeError {
+  constructor(message, details) { super('closed', message, details); }
+}
+
+/** True for an error of this package, also of another copy of it or from another realm. */
+export const isTroupeError = (error, code) =>
+  error instanceof Error && typeof error.hint === 'string' && typeof error.code === 'string' &&
+  (code === undefined || error.code === code);
+
+// core/include/troupe/error.h has the same numbers.
+const CODES = ('invalid nomem unsupported noproc full empty closed timeout canceled exists notfound limit ' +
+  'noconnection denied auth protocol version decode type self state exit addrinuse io toobig deadlock')
+  .split(' ');
+const CLASSES = {
+  unsupported: UnsupportedError, noproc: NoProcessError, full: MailboxFullError, closed: ClosedError,
+  timeout: CallTimeoutError, noconnection: NodeDownError, auth: AuthError, version: ProtocolMismatchError,
+  exit: ExitError,
+};
+
+/** The error for a TRP_E* number, or for a positive one of the application. */
+export function errorOf(number, message, details) {
+  const code = CODES[-number - 1];
+  const Class = CLASSES[code];
+  return Class ? new Class(message, details) : new TroupeError(code ?? 'error', message, { number, ...details });
+}
+
+/** The TRP_E* number of a code. */
+export const numberOf = (code) => -1 - CODES.indexOf(code);
+
+const KINDS = ['normal', 'shutdown', 'killed', 'noproc', 'noconnection', 'error'];
+
+/** An exit reason as an object, from the numbers of core/include/troupe/exit.h. */
+export const reasonOf = (kind, code, text) => ({ kind: KINDS[kind] ?? 'error', code, text });
+
+/** And back. A string is the kind of a reason, or the text of an error. */
+export function reasonNumbers(reason = 'shutdown') {
+  if (typeof reason === 'string') {
+    reason = KINDS.includes(reason) ? { kind: reason } : { kind: 'error', text: reason };
+  }
+  const kind = KINDS.indexOf(reason.kind ?? 'error');
+  if (kind < 0 || reason.kind === 'killed') {
+    throw new TroupeError('invalid', `no such exit kind: ${reason.kind}`, { hint: KINDS.join(', ') });
+  }
+  return [kind, Number(reason.code ?? 0) | 0, String(reason.text ?? '')];
+}

@@ -1,0 +1,90 @@
+// Records: what crosses between JavaScript and the wasm module, 32 bytes each and two runs of bytes behind.
+// src/record.h explains them and has the same numbers.
+
+export const OP = {
+  SEGMENT: 0, SPAWN: 1, SPAWN_PORT: 2, SEND: 3, CALL: 4, CANCEL: 5, REPLY: 6, REPLY_ERROR: 7, WHEREIS: 8,
+  MONITOR: 9, DEMONITOR: 10, STOP: 11, KILL: 12, DONE: 13, SESSION_OPEN: 14, RECEIVE: 15, LOST: 16,
+  WRITABLE: 17, CLOSE: 18, PROBE: 19, EXPOSE: 20, SHUTDOWN: 21, STATS: 22,
+};
+
+export const EVENT = {
+  TYPE: 1, BEHAVIOUR: 2, RESULT: 3, REPLY: 4, FAILURE: 5, ACTIVATE: 6, MESSAGE: 7, DOWN: 8, EXIT: 9,
+  ASKED: 10, SEND_BYTES: 11, STATE: 12, CLOSED: 13, LOST_MEMORY: 14,
+};
+
+const HEADER = 32;
+const padded = (length) => (length + 7) & ~7;
+
+// Writes records into a Writer of cbor.mjs. `a` and `b` are strings, bytes, functions that write into the
+// Writer, or undefined. A function that throws leaves no trace of the record.
+export function putRecord(writer, code, id, value, extra, number, a, b) {
+  const start = writer.at;
+  try {
+    writer.skip(HEADER);
+    const aLength = putPart(writer, a);
+    const bLength = putPart(writer, b);
+    writer.skip(padded(aLength + bLength) - aLength - bLength);
+    const { view } = writer;
+    view.setUint32(start, code, true);
+    view.setUint32(start + 4, id, true);
+    view.setUint32(start + 8, value, true);
+    view.setUint32(start + 12, extra, true);
+    view.setUint32(start + 16, aLength, true);
+    view.setUint32(start + 20, bLength, true);
+    view.setFloat64(start + 24, number, true);
+  } catch (error) {
+    writer.at = start;
+    throw error;
+  }
+  return start;
+}
+
+function putPart(writer, part) {
+  const start = writer.at;
+  if (typeof part === 'function') {
+    part(writer);
+  } else if (typeof part === 'string') {
+    writer.utf8(part);
+  } else if (part) {
+    writer.raw(part);
+  }
+  return writer.at - start;
+}
+
+/** Sets the value of a record already written: its body decides the number of its type. */
+export function patchValue(writer, start, value) {
+  writer.view.setUint32(start + 8, value, true);
+}
+
+/** Sets the length of `a` of a record whose `a` was written behind it. */
+export function patchLength(writer, start) {
+  writer.view.setUint32(start + 16, writer.at - start - HEADER, true);
+}
+
+/** Reads the records of `bytes` one after another. */
+export class RecordReader {
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = 0;
+  }
+
+  next() {
+    const { view, at, bytes } = this;
+    if (at + HEADER > bytes.length) {
+      return null;
+    }
+    const aEnd = at + HEADER + view.getUint32(at + 16, true);
+    const bEnd = aEnd + view.getUint32(at + 20, true);
+    this.at = at + HEADER + padded(bEnd - at - HEADER);
+    return {
+      code: view.getUint32(at, true),
+      id: view.getUint32(at + 4, true),
+      value: view.getInt32(at + 8, true),
+      extra: view.getInt32(at + 12, true),
+      number: view.getFloat64(at + 24, true),
+      a: bytes.subarray(at + HEADER, aEnd),
+      b: bytes.subarray(aEnd, bEnd),
+    };
+  }
+}
