@@ -19,6 +19,7 @@
 
 TRP_TYPE_DEFINE(echo_request, "demo.EchoRequest", ECHO_REQUEST_FIELDS)
 TRP_TYPE_DEFINE(echo_reply, "demo.EchoReply", ECHO_REPLY_FIELDS)
+TRP_TYPE_DEFINE_EMPTY(relay_query, "demo.RelayQuery")
 TRP_TYPE_DEFINE(relay_stats, "demo.RelayStats", RELAY_STATS_FIELDS)
 
 /* A worker waits, answers one request and ends. */
@@ -48,13 +49,10 @@ static int worker_answer(trp_ctx *ctx, trp_message *request) {
     trp_builder builder;
     trp_message *message;
     trp_builder_init(&builder, ctx, &echo_reply_type, asked->length + 1u);
-    trp_builder_set(&builder, offsetof(echo_reply, text), text, asked->length);
+    trp_builder_set_field(&builder, echo_reply, text, text, asked->length);
+    trp_set(&builder, echo_reply, worker, trp_self(ctx));
     int error = trp_builder_finish(&builder, &message);
-    if (error != TRP_OK) {
-        return error;
-    }
-    echo_reply_of(message)->worker = trp_self(ctx);
-    return trp_reply(ctx, request, message);
+    return error != TRP_OK ? error : trp_reply(ctx, request, message);
 }
 
 /* The timer starts before the request has come, so that the worker ends in any case. */
@@ -152,24 +150,24 @@ static void relay_handle(trp_ctx *ctx, void *state, trp_message *message) {
         trp_log(ctx, TRP_LOG_WARN, "dropped a message that is not a request: nobody waits for it");
     } else if (trp_message_is(message, &echo_request_type)) {
         relay_delegate(ctx, counts, message);
-    } else if (trp_message_is(message, &relay_stats_type)) {
+    } else if (trp_message_is(message, &relay_query_type)) {
         relay_report(ctx, counts, message);
     } else {
-        trp_reply_error(ctx, message, TRP_ETYPE, "ask with demo.EchoRequest or demo.RelayStats");
+        trp_reply_error(ctx, message, TRP_ETYPE, "ask with demo.EchoRequest or demo.RelayQuery");
     }
 }
 
 static const trp_type *const relay_types[] = {
-    &echo_request_type,
-    &echo_reply_type,
-    &relay_stats_type,
-    NULL,
+    &echo_request_type, &echo_reply_type, &relay_query_type, &relay_stats_type, NULL,
 };
 
+/* No terminate: the name and the interval are released with the actor. */
 const trp_behaviour echo_relay = {
-    TRP_BEHAVIOUR(ECHO_RELAY_NAME), .state_size = sizeof(relay_stats),
-    .types = relay_types,           .init = relay_init,
-    .handle = relay_handle, /* no terminate: the runtime releases the name and the interval */
+    TRP_BEHAVIOUR(ECHO_RELAY_NAME),
+    .state_size = sizeof(relay_stats),
+    .init = relay_init,
+    .handle = relay_handle,
+    .types = relay_types,
 };
 
 int echo_register(trp_runtime *runtime) {

@@ -6,7 +6,7 @@
  * Requests that the actor called ECHO_RELAY_NAME answers:
  *
  *     echo_request -> echo_reply     the text in upper case, and the worker that answered
- *     relay_stats  -> relay_stats    what the relay has done so far; the one that asks is empty
+ *     relay_query  -> relay_stats    what the relay has done so far
  */
 #ifndef TROUPE_DEMO_ECHO_H
 #define TROUPE_DEMO_ECHO_H
@@ -33,6 +33,7 @@ TRP_BEGIN_DECLS
 
 TRP_TYPE_DECLARE(echo_request, ECHO_REQUEST_FIELDS)
 TRP_TYPE_DECLARE(echo_reply, ECHO_REPLY_FIELDS)
+TRP_TYPE_DECLARE_EMPTY(relay_query)
 TRP_TYPE_DECLARE(relay_stats, RELAY_STATS_FIELDS)
 
 /** A relay. Takes no argument; init fails with TRP_EEXIST if the runtime has one already. */
