@@ -92,7 +92,7 @@ static const trp_behaviour server_behaviour = {TRP_BEHAVIOUR("bench.server"),
 static int request_init(trp_ctx *ctx, void *state, const void *arg) {
     request_state *requester = state;
     *requester = *(const request_state *)arg;
-    requester->kept = trp_alloc(ctx, (requester->waiting + 1) * sizeof(trp_message *));
+    requester->kept = trp_alloc(ctx, (size_t)(requester->waiting + 1) * sizeof(trp_message *));
     return requester->kept != NULL ? 0 : TRP_ENOMEM;
 }
 
