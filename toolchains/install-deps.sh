@@ -72,10 +72,20 @@ as_root() {
     fi
 }
 
-# One line per package instead of apt's wall of text; the text is shown when something fails.
+# A short count instead of apt's wall of text; the text is shown when something fails. On a terminal every
+# package overwrites the line before it, elsewhere each 25th is told.
 show_progress() {
-    awk '/^[0-9]+ upgraded, [0-9]+ newly installed/ { total = $3 }
-         /^Setting up / { printf "  [%d/%d] %s %s\n", ++done, total, $3, $4; fflush() }'
+    [ -t 1 ] && terminal=1 || terminal=0
+    awk -v terminal="$terminal" '
+        /^[0-9]+ upgraded, [0-9]+ newly installed/ { total = $1 + $3 }
+        /^Setting up / {
+            done++
+            line = sprintf("  [%d/%d] %s", done, total, $3)
+            if (terminal) printf "\r\033[K%s", line
+            else if (done % 25 == 0 || done == total) print line
+            fflush()
+        }
+        END { if (terminal && done) print "" }'
 }
 
 apt_install() {
