@@ -105,6 +105,9 @@ function(troupe_add_chromium_tests)
         FIXTURES_SETUP chromium
         TIMEOUT 600
         PROCESSORS 2)
+    add_test(NAME chromium.selftest COMMAND
+        "${TRP_NODE}" --test "${TRP_TEST_SUPPORT_DIR}/chromium-selftest.mjs")
+    set_tests_properties(chromium.selftest PROPERTIES TIMEOUT 60)
     foreach(name IN LISTS names)
         add_test(NAME chromium.${name} COMMAND
             "${TRP_TEST_SUPPORT_DIR}/run-cmocka.sh" ${runner} report "${results}" ${name})
