@@ -163,6 +163,20 @@ test('run-cmocka: only a complete and good run passes', (t) => {
   assert.notEqual(runCmocka(t, [STARTED, PASSED, STARTED]), 0);
 });
 
+// run-node-tests.sh does the same for Node's test runner.
+function runNodeTests(t, text) {
+  const root = tree(t, { 'file.mjs': `import test from 'node:test';\n${text}\n` });
+  return spawnSync(join(support, 'run-node-tests.sh'), [process.execPath, join(root, 'file.mjs')]).status;
+}
+
+test('run-node-tests: only a run with tests that all passed passes', (t) => {
+  assert.equal(runNodeTests(t, "test('a', () => {});"), 0);
+  assert.notEqual(runNodeTests(t, ''), 0);
+  assert.notEqual(runNodeTests(t, "test('a', () => { throw new Error('no'); });"), 0);
+  assert.notEqual(runNodeTests(t, "test('a', () => {}); test('b', { skip: true }, () => {});"), 0);
+  assert.notEqual(runNodeTests(t, "test('a', () => {}); process.exit(0);"), 0);
+});
+
 test('chromium-runner: an empty list is refused', (t) => {
   const root = tree(t, { list: '\n' });
   const { status, stderr } = spawnSync(process.execPath,

@@ -106,7 +106,8 @@ function(troupe_add_chromium_tests)
         TIMEOUT 600
         PROCESSORS 2)
     add_test(NAME chromium.selftest COMMAND
-        "${TRP_NODE}" --test "${TRP_TEST_SUPPORT_DIR}/chromium-selftest.mjs")
+        "${TRP_TEST_SUPPORT_DIR}/run-node-tests.sh" "${TRP_NODE}"
+        "${TRP_TEST_SUPPORT_DIR}/chromium-selftest.mjs")
     set_tests_properties(chromium.selftest PROPERTIES TIMEOUT 60)
     foreach(name IN LISTS names)
         add_test(NAME chromium.${name} COMMAND
