@@ -6,6 +6,7 @@
 #define TROUPE_EXIT_H
 
 #include "troupe/base.h"
+#include "troupe/type.h"
 
 TRP_BEGIN_DECLS
 
@@ -34,6 +35,9 @@ typedef struct trp_exit {
     int32_t code;                 /**< a TRP_E* or a number of the application; 0 if none */
     char text[TRP_EXIT_TEXT_MAX]; /**< short text, zero-terminated UTF-8; may be empty */
 } trp_exit;
+
+/** Type of a trp_exit as a field (`record(trp_exit)`) or a message of its own. */
+TRP_API extern const trp_type trp_exit_type;
 
 /** Makes a reason. Borrows `text`, which may be NULL and is cut at a character boundary. Any thread. */
 TRP_API trp_exit trp_exit_make(trp_exit_kind kind, int32_t code, const char *text);

@@ -50,28 +50,28 @@ static inline bool trpi_cas_ptr(trpi_atomic_ptr *a, void **expected, void *desir
     return false;
 }
 
-#define TRPI_ATOMIC_PLAIN_(suffix, type)                                                          \
-    static inline type trpi_exchange_##suffix(trpi_atomic_##suffix *a, type v, int order) {       \
-        (void)order;                                                                              \
-        type old = a->value;                                                                      \
-        a->value = v;                                                                             \
-        return old;                                                                               \
-    }                                                                                             \
-    static inline type trpi_add_##suffix(trpi_atomic_##suffix *a, type v, int order) {            \
-        (void)order;                                                                              \
-        type old = a->value;                                                                      \
-        a->value = old + v;                                                                       \
-        return old;                                                                               \
-    }                                                                                             \
-    static inline bool trpi_cas_##suffix(trpi_atomic_##suffix *a, type *expected, type desired,   \
-                                         int order) {                                             \
-        (void)order;                                                                              \
-        if (a->value == *expected) {                                                              \
-            a->value = desired;                                                                   \
-            return true;                                                                          \
-        }                                                                                         \
-        *expected = a->value;                                                                     \
-        return false;                                                                             \
+#define TRPI_ATOMIC_PLAIN_(suffix, type)                                                           \
+    static inline type trpi_exchange_##suffix(trpi_atomic_##suffix *a, type v, int order) {        \
+        (void)order;                                                                               \
+        type old = a->value;                                                                       \
+        a->value = v;                                                                              \
+        return old;                                                                                \
+    }                                                                                              \
+    static inline type trpi_add_##suffix(trpi_atomic_##suffix *a, type v, int order) {             \
+        (void)order;                                                                               \
+        type old = a->value;                                                                       \
+        a->value = old + v;                                                                        \
+        return old;                                                                                \
+    }                                                                                              \
+    static inline bool trpi_cas_##suffix(trpi_atomic_##suffix *a, type *expected, type desired,    \
+                                         int order) {                                              \
+        (void)order;                                                                               \
+        if (a->value == *expected) {                                                               \
+            a->value = desired;                                                                    \
+            return true;                                                                           \
+        }                                                                                          \
+        *expected = a->value;                                                                      \
+        return false;                                                                              \
     }
 
 #else
@@ -107,18 +107,18 @@ static inline bool trpi_cas_ptr(trpi_atomic_ptr *a, void **expected, void *desir
                                                    memory_order_relaxed);
 }
 
-#define TRPI_ATOMIC_PLAIN_(suffix, type)                                                          \
-    static inline type trpi_exchange_##suffix(trpi_atomic_##suffix *a, type v,                    \
-                                              memory_order order) {                               \
-        return atomic_exchange_explicit(&a->value, v, order);                                     \
-    }                                                                                             \
-    static inline type trpi_add_##suffix(trpi_atomic_##suffix *a, type v, memory_order order) {   \
-        return atomic_fetch_add_explicit(&a->value, v, order);                                    \
-    }                                                                                             \
-    static inline bool trpi_cas_##suffix(trpi_atomic_##suffix *a, type *expected, type desired,   \
-                                         memory_order order) {                                    \
-        return atomic_compare_exchange_strong_explicit(&a->value, expected, desired, order,       \
-                                                       memory_order_relaxed);                     \
+#define TRPI_ATOMIC_PLAIN_(suffix, type)                                                           \
+    static inline type trpi_exchange_##suffix(trpi_atomic_##suffix *a, type v,                     \
+                                              memory_order order) {                                \
+        return atomic_exchange_explicit(&a->value, v, order);                                      \
+    }                                                                                              \
+    static inline type trpi_add_##suffix(trpi_atomic_##suffix *a, type v, memory_order order) {    \
+        return atomic_fetch_add_explicit(&a->value, v, order);                                     \
+    }                                                                                              \
+    static inline bool trpi_cas_##suffix(trpi_atomic_##suffix *a, type *expected, type desired,    \
+                                         memory_order order) {                                     \
+        return atomic_compare_exchange_strong_explicit(&a->value, expected, desired, order,        \
+                                                       memory_order_relaxed);                      \
     }
 
 #endif

@@ -1,33 +1,29 @@
-/*
- * Names and texts of the error codes, both made from the one list in error.h.
- */
+/* Names and texts of the error codes, made from the one list in error.h. */
 #include "troupe/error.h"
 
-const char *trp_error_name(int code)
-{
+const char *trp_error_name(int code) {
     switch (code) {
     case TRP_OK:
         return "TRP_OK";
-#define TRP_ERROR_NAME_(name, value, text)                                                         \
+#define CASE(name, value, text)                                                                    \
     case TRP_##name:                                                                               \
         return "TRP_" #name;
-        TRP_ERROR_LIST(TRP_ERROR_NAME_)
-#undef TRP_ERROR_NAME_
+        TRP_ERROR_LIST(CASE)
+#undef CASE
     default:
         return "TRP_EUNKNOWN";
     }
 }
 
-const char *trp_error_text(int code)
-{
+const char *trp_error_text(int code) {
     switch (code) {
     case TRP_OK:
         return "success";
-#define TRP_ERROR_TEXT_(name, value, text)                                                         \
+#define CASE(name, value, text)                                                                    \
     case TRP_##name:                                                                               \
         return text;
-        TRP_ERROR_LIST(TRP_ERROR_TEXT_)
-#undef TRP_ERROR_TEXT_
+        TRP_ERROR_LIST(CASE)
+#undef CASE
     default:
         return "unknown error";
     }

@@ -13,10 +13,10 @@
 #include <stddef.h>
 
 enum {
-    TRPI_POOL_STEP = 32,     /* bytes between the classes */
-    TRPI_POOL_CLASSES = 32,  /* so the largest pooled block has 1024 bytes */
-    TRPI_MAGAZINE = 64,      /* blocks that move to or from the depot at once */
-    TRPI_SLAB = 64 * 1024    /* bytes asked from the host at a time */
+    TRPI_POOL_STEP = 32,    /* bytes between the classes */
+    TRPI_POOL_CLASSES = 32, /* so the largest pooled block has 1024 bytes */
+    TRPI_MAGAZINE = 64,     /* blocks that move to or from the depot at once */
+    TRPI_SLAB = 64 * 1024   /* bytes asked from the host at a time */
 };
 
 typedef struct trpi_block {
@@ -37,15 +37,16 @@ typedef struct trpi_depot {
 
 typedef struct trpi_shelf {
     trpi_block *first;
-    uint32_t count;   /* blocks in `first` */
-    trpi_block *spare; /* one full magazine kept back, so a list at the edge does not visit the depot each time */
+    uint32_t count; /* blocks in `first` */
+    trpi_block *
+        spare; /* one full magazine kept back, so a list at the edge does not visit the depot each time */
 } trpi_shelf;
 
 typedef struct trpi_pool {
     trpi_shelf shelves[TRPI_POOL_CLASSES];
     const trp_host *host;
     trpi_depot *depot;
-    char *cut;        /* rest of the newest slab */
+    char *cut; /* rest of the newest slab */
     size_t cut_size;
     trpi_slab *slabs; /* all slabs of this pool, for the end */
 } trpi_pool;

@@ -13,17 +13,17 @@
 /* What a message is to the actor floor. Only PLAIN, REQUEST and REPLY are made by users. */
 typedef enum trpi_kind {
     TRPI_PLAIN = 0,
-    TRPI_REQUEST,     /* ref names the caller's entry */
-    TRPI_REPLY,       /* ref names the caller's entry */
+    TRPI_REQUEST, /* ref names the caller's entry */
+    TRPI_REPLY,   /* ref names the caller's entry */
     TRPI_REPLY_ERROR, /* as REPLY; the body is a trpi_failure, often the request's own block turned round */
-    TRPI_TIMER,       /* a timer or deadline has come; ref names the owner's entry */
-    TRPI_STOP,        /* body: trp_exit */
-    TRPI_KILL,        /* no body */
-    TRPI_MONITOR,     /* body: trp_down, with pid = the watcher; becomes the DOWN message */
-    TRPI_DEMONITOR,   /* ref names the watcher's entry */
-    TRPI_DOWN,        /* body: trp_down; the block that travelled as MONITOR */
-    TRPI_CALL,        /* body: a function to run with the root ctx */
-    TRPI_STUB         /* a mailbox's own filler, never handled */
+    TRPI_TIMER,     /* a timer or deadline has come; ref names the owner's entry */
+    TRPI_STOP,      /* body: trp_exit */
+    TRPI_KILL,      /* no body */
+    TRPI_MONITOR,   /* body: trp_down, with pid = the watcher; becomes the DOWN message */
+    TRPI_DEMONITOR, /* ref names the watcher's entry */
+    TRPI_DOWN,      /* body: trp_down; the block that travelled as MONITOR */
+    TRPI_CALL,      /* body: a function to run with the root ctx */
+    TRPI_STUB       /* a mailbox's own filler, never handled */
 } trpi_kind;
 
 enum {
@@ -31,7 +31,9 @@ enum {
     TRPI_FLAG_SETTLED = 2, /* a request that has been answered */
     TRPI_FLAG_COUNTED = 4, /* stands for several in the mailbox's sampled count */
     TRPI_FLAG_PROXY = 8,   /* hand it to `handle` as it is, whatever its kind: for sessions */
-    TRPI_FLAG_STATIC = 16  /* belongs to the scheduler, lives until the handler returns */
+    TRPI_FLAG_STATIC = 16, /* belongs to the scheduler, lives until the handler returns */
+    TRPI_FLAG_FAILED =
+        32 /* a request that is to be answered with the error code in `tag` when it is disposed of */
 };
 
 /* The link that a mailbox chains; first member of every message, and the whole of a mailbox's stub. */
@@ -64,6 +66,12 @@ typedef struct trpi_failure {
 
 static inline void *trpi_body(trp_message *message) {
     return message + 1;
+}
+
+/* True for a request that has still to be answered. */
+static inline bool trpi_is_open_request(const trp_message *message) {
+    return message->kind == TRPI_REQUEST &&
+           (message->flags & (TRPI_FLAG_SETTLED | TRPI_FLAG_FAILED)) == 0;
 }
 
 /* A block for `length` bytes of payload, header set, body not cleared. NULL when out of memory or too large. */

@@ -1,0 +1,175 @@
+/*
+ * The actor: one block of two cache lines, the first for those who send, the second for the scheduler that runs it. What few actors
+ * have (heap, names, requests held) is in a side block made on first use.
+ *
+ * Blocks are type-stable (base/table.h): whoever holds an old pid may look at the block and push to its mailbox at any time. The generation tells:
+ * odd while an actor lives there, even while none does; each message carries the one it is meant for.
+ *
+ * Right to touch. Everything but the mailbox's tail and the atomics belongs to whoever holds the mailbox (mailbox.h): the spawner until init has
+ * returned, then the scheduler that runs it. A block is given back to the table before its mailbox has been left, so it may be taken while a late
+ * message still makes it run somewhere; claiming the mailbox decides.
+ */
+#ifndef TRPI_ACTOR_H
+#define TRPI_ACTOR_H
+
+#include "actor/context.h"
+#include "mailbox/mailbox.h"
+#include "troupe/actor.h"
+
+enum {
+    TRPI_INLINE_STATE = 24, /* state up to this size lives in the block */
+    TRPI_NOT_PINNED = 255
+};
+
+enum {
+    TRPI_ACTOR_CONSUMED = 1, /* the first message is done with; a producer was busy behind it */
+    TRPI_ACTOR_EXACT = 2,    /* the mailbox has a limit of its own: each message is counted */
+    TRPI_ACTOR_ENDING = 4,   /* terminate has begun */
+    TRPI_ACTOR_ZOMBIE = 8    /* ended, but the mailbox is not left yet */
+};
+
+/* A block of the actor's own heap (trp_alloc); the memory follows. */
+typedef struct trpi_heap_block {
+    struct trpi_heap_block *next;
+    struct trpi_heap_block **pprev;
+    size_t size;
+    size_t reserved; /* keeps the memory aligned to 16 */
+} trpi_heap_block;
+
+/* A request that the actor has taken and not yet passed on. */
+typedef struct trpi_held {
+    struct trpi_held *next;
+    struct trpi_held **pprev;
+    trp_message *message;
+} trpi_held;
+
+/* The body of a MONITOR message while the target has it: a trp_down whose `pid` is the watcher and whose reason is not known yet. */
+typedef struct trpi_watch {
+    trp_ref ref;
+    trp_pid watcher;
+    trp_message *next;
+    trp_message **pprev;
+} trpi_watch;
+
+typedef struct trpi_side {
+    trpi_heap_block *heap;
+    trpi_held *held;
+    void *names; /* the registry's */
+} trpi_side;
+
+typedef struct trpi_entry trpi_entry;
+
+struct trpi_actor {
+    trpi_slot slot;
+    trpi_mailbox mailbox;
+    trpi_atomic_u32 generation;
+    trpi_atomic_u32 kill;    /* the generation that is to be killed */
+    trpi_atomic_u32 waiting; /* messages in the mailbox, sampled unless EXACT */
+    uint32_t limit;
+    uint8_t flags;
+    uint8_t pin; /* scheduler, or TRPI_NOT_PINNED */
+    uint16_t reserved;
+
+    trpi_task task;
+    const trp_behaviour *behaviour;
+    trpi_side *side;
+    trpi_entry *entries;   /* timers, requests and monitors of this actor */
+    trp_message *watchers; /* MONITOR messages of those who watch it */
+    union {
+        void *state; /* if it is larger than TRPI_INLINE_STATE */
+        char inline_state[TRPI_INLINE_STATE];
+        uint64_t align;
+    } room;
+};
+
+static inline void *trpi_actor_state(trpi_actor *actor) {
+    return actor->behaviour->state_size <= TRPI_INLINE_STATE ? actor->room.inline_state
+                                                             : actor->room.state;
+}
+
+static inline trpi_actor *trpi_actor_of_task(trpi_task *task) {
+    return (trpi_actor *)(void *)((char *)task - offsetof(trpi_actor, task));
+}
+
+/* The block that `pid` names while its actor lives, else NULL. Any thread; a snapshot. */
+static inline trpi_actor *trpi_actor_find(trp_runtime *runtime, uint32_t index,
+                                          uint32_t generation) {
+    trpi_actor *actor = trpi_table_at(&runtime->actors, index);
+    /* Acquire pairs with the release in spawn and end: a pid that is seen is seen with its actor. */
+    if (actor == NULL || trpi_load(&actor->generation, TRPI_ACQUIRE) != generation ||
+        (generation & 1) == 0) {
+        return NULL;
+    }
+    return actor;
+}
+
+static inline trp_pid trpi_actor_pid(const trpi_actor *actor) {
+    return (trp_pid){0, 0, actor->slot.index, trpi_load(&actor->generation, TRPI_RELAXED)};
+}
+
+/* The side block, made if need be; NULL when out of memory. */
+trpi_side *trpi_actor_side(trp_ctx *ctx, trpi_actor *actor);
+
+/* Makes an actor ready whose mailbox the caller found empty when it pushed. */
+void trpi_actor_schedule(trp_ctx *ctx, trpi_actor *actor);
+
+/* Pushes to a mailbox, whoever lives there, and schedules its owner. `generation` is the addressee's. */
+void trpi_actor_push(trp_ctx *ctx, trpi_actor *actor, uint32_t generation, trp_message *message);
+
+/*
+ * Sends a message of any kind to a local or remote actor and takes it. Signals are exempt from limits. What cannot be delivered is discarded with
+ * the consequences its kind demands (trpi_discard). Returns as trp_send.
+ */
+int trpi_deliver(trp_ctx *ctx, trp_pid to, trp_message *message);
+
+/*
+ * Ends a message that will never be handled: a request is answered, a monitor gets its DOWN, a timer's entry is freed, a plain message
+ * becomes a dead letter with `error`. `reason` is why the addressee is gone.
+ */
+void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit *reason,
+                  int error);
+
+/* Makes the running handler's borrowed message its own, whatever its kind. As trp_message_take. */
+trp_message *trpi_take(trp_ctx *ctx, trp_message *message);
+
+/* Takes a message that leaves the mailbox out of its count. */
+void trpi_uncount(trpi_actor *actor, trp_message *message);
+
+/* Forgets that the running actor held this request. */
+void trpi_unhold(trp_ctx *ctx, trp_message *message);
+
+/* Answers a request with an error in its own block, and so takes it. If it has been answered already, it is only freed. */
+void trpi_settle(trp_ctx *ctx, trp_message *request, int code, const trp_exit *reason);
+
+/* Sends a reply, or an error made of a request, to the caller that its ref names, and takes it. False if nobody waits any more. */
+bool trpi_send_reply(trp_ctx *ctx, trp_message *reply);
+
+/* Runs an actor for one batch: the scheduler's `run`. */
+uint32_t trpi_actor_run(trpi_scheduler *sched, trpi_task *task);
+
+/* What to do with the memory of a message that was handled. */
+typedef enum trpi_owes {
+    TRPI_OWES_FREE = 0, /* free the message; an unanswered request is cancelled */
+    TRPI_OWES_NOTHING,  /* somebody keeps the block */
+    TRPI_OWES_ENTRY     /* it is the signal inside an entry: free that */
+} trpi_owes;
+
+/* Ends the actor that holds the mailbox with `reason`, after terminate if `is_graceful`. Its block is gone afterwards. */
+void trpi_actor_end(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason, bool is_graceful);
+
+/* The part of ending behind terminate. */
+void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason);
+
+/* Throws away what has come to a block without a living actor, and leaves its mailbox. */
+void trpi_actor_drain(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason);
+
+/* Disposes of a message that was handled, now that the mailbox has left it behind. */
+void trpi_actor_dispose(trp_ctx *ctx, trp_message *message, trpi_owes owes);
+
+/* Gives up whatever an entry of the running actor stands for, and the entry. */
+void trpi_entry_give_up(trp_ctx *ctx, trpi_entry *entry);
+
+/* After trp_abort: ends the actor whose callback was left. */
+void trpi_actor_recover(trp_ctx *ctx);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * The context of one scheduler as actors see it (trp_ctx), and the runtime they all share. The services and the node floor above keep what is theirs
+ * behind pointers here; they register what must happen when an actor ends.
+ */
+#ifndef TRPI_CONTEXT_H
+#define TRPI_CONTEXT_H
+
+#include "base/map.h"
+#include "base/table.h"
+#include "message/message.h"
+#include "sched/scheduler.h"
+#include "troupe/exit.h"
+#include "troupe/request.h"
+#include "troupe/runtime.h"
+#include "troupe/timer.h"
+
+typedef struct trpi_actor trpi_actor;
+
+/* The callback that runs now, saved and restored around a nested one (init of a spawned actor). */
+typedef struct trpi_frame {
+    trpi_actor *actor;    /* NULL: the root ctx */
+    trp_message *message; /* what the handler has borrowed; NULL: nothing, or taken */
+    void *first;          /* what was first in the mailbox when the handler was called */
+    bool is_ending;       /* stop_self, fail or kill of itself was called */
+    trp_exit ending;
+} trpi_frame;
+
+/* A message that is made for the occasion and lives until the handler returns. */
+typedef struct trpi_scratch {
+    trp_message message;
+    union {
+        trp_timeout timeout;
+        trp_request_error error;
+    } body;
+} trpi_scratch;
+
+struct trp_ctx {
+    trpi_scheduler sched; /* first: a trp_ctx is a scheduler is a pool */
+    trp_runtime *runtime;
+    trpi_frame frame;
+    uint32_t spawn_depth;
+    uint32_t sample_left; /* sends until the next one counted in a mailbox with the default limit */
+    bool is_stepping;
+    bool is_aborted; /* trp_abort has left the step; the next one cleans up */
+    bool has_acked_stop;
+    trpi_table_cache actors;
+    trpi_table_cache entries;
+    /* Counters, written by the owner only. */
+    trpi_atomic_u64 spawned;
+    trpi_atomic_u64 exited;
+    trpi_atomic_u64 delivered;
+    trpi_atomic_u64 dead_letters;
+    trpi_atomic_u64 late_replies;
+    trpi_atomic_u64 failures;
+    trpi_atomic_u64 timers_armed;
+    trpi_atomic_u64 timers_ended;
+    trpi_scratch scratch;
+};
+
+/* Called when an actor ends, before anybody is told: releases what a service keeps for it. */
+typedef void trpi_release_fn(trp_ctx *ctx, trpi_actor *actor);
+
+/* Sends `message`, of any kind, to an actor of another node. Takes it on every path. Returns as trp_send. */
+typedef int trpi_route_fn(trp_ctx *ctx, trp_pid to, trp_message *message);
+
+struct trp_runtime {
+    trp_host host;
+    trp_runtime_config config;
+    trpi_group group;
+    trpi_depot depot;
+    trpi_table actors;
+    trpi_table entries;
+    trp_ctx *contexts[TRP_SCHEDULERS_MAX];
+    trp_dead_letter_fn *dead_letter;
+    void *dead_letter_arg;
+    trpi_release_fn *release; /* set by the registry of names */
+    void *names;              /* the registry of names */
+    trpi_route_fn *route;     /* set by the node floor; NULL: no other nodes */
+    void *node;               /* the node floor's */
+    void (*node_destroy)(trp_runtime *runtime);
+    bool (*node_is_alive)(trp_ctx *ctx, trp_pid pid);
+    trpi_map types;      /* by hash of the name */
+    trpi_map behaviours; /* by hash of the name */
+    trpi_atomic_u32 stopping;
+    trpi_atomic_u32 done;
+    trpi_atomic_u32 stop_acks;
+    uint64_t grace_ns;
+    uint64_t kill_at_ns; /* scheduler 0 only, as what follows */
+    uint32_t sweep_at;
+    bool is_sweeping;
+    bool is_killing;
+};
+
+/* Adds to a counter that only this scheduler writes. */
+static inline void trpi_count(trpi_atomic_u64 *counter, uint64_t n) {
+    trpi_store(counter, trpi_load(counter, TRPI_RELAXED) + n, TRPI_RELAXED);
+}
+
+static inline bool trpi_is_shared(const trp_ctx *ctx) {
+    return ctx->sched.is_shared;
+}
+
+/* Ends the program: a promise inside the core is broken. */
+_Noreturn void trpi_fatal(trp_runtime *runtime, const char *text);
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * Ending an actor. The order is what others rely on: terminate; then no new message finds it; its names are released; what it waited for is
+ * given up; what it held is answered; only then its watchers are told; then its backlog is answered and its memory freed.
+ */
+#include "actor/actor.h"
+#include "actor/entry.h"
+#include "troupe/error.h"
+
+#include <string.h>
+
+static void free_heap(trp_ctx *ctx, trpi_side *side) {
+    while (side->heap != NULL) {
+        trpi_heap_block *block = side->heap;
+        side->heap = block->next;
+        trpi_pool_free(&ctx->sched.pool, block, sizeof *block + block->size);
+    }
+}
+
+static void answer_held(trp_ctx *ctx, trpi_side *side, const trp_exit *reason) {
+    while (side->held != NULL) {
+        trp_message *request = side->held->message;
+        trpi_unhold(ctx, request);
+        trpi_settle(ctx, request, TRP_EFAILED, reason);
+    }
+}
+
+/* Gives up a monitor of the ending actor: the target is told, by the signal in the entry. */
+static void give_up_monitor(trp_ctx *ctx, trpi_entry *entry) {
+    trp_pid target = trpi_entry_peer(entry);
+    trpi_entry_detach(ctx, entry);
+    entry->signal.kind = TRPI_DEMONITOR;
+    (void)trpi_deliver(ctx, target, &entry->signal);
+}
+
+void trpi_entry_give_up(trp_ctx *ctx, trpi_entry *entry) {
+    if (entry->kind == TRPI_ENTRY_MONITOR) {
+        give_up_monitor(ctx, entry);
+        return;
+    }
+    trp_message *kept = entry->kind == TRPI_ENTRY_SEND_AFTER ? entry->u.message : NULL;
+    trpi_entry_release(ctx, entry);
+    trp_message_drop(ctx, kept);
+}
+
+static void give_up_entries(trp_ctx *ctx, trpi_actor *actor) {
+    while (actor->entries != NULL) {
+        trpi_entry_give_up(ctx, actor->entries);
+    }
+}
+
+static void tell_watchers(trp_ctx *ctx, trpi_actor *actor, trp_pid pid, const trp_exit *reason) {
+    trp_message *monitor = actor->watchers;
+    actor->watchers = NULL;
+    while (monitor != NULL) {
+        trpi_watch *watch = trpi_body(monitor);
+        trp_message *next = watch->next;
+        trpi_discard(ctx, pid, monitor, reason, TRP_ENOPROC);
+        monitor = next;
+    }
+}
+
+static void free_state(trp_ctx *ctx, trpi_actor *actor) {
+    const trp_behaviour *behaviour = actor->behaviour;
+    if (behaviour != NULL && behaviour->state_size > TRPI_INLINE_STATE) {
+        trpi_pool_free(&ctx->sched.pool, actor->room.state, behaviour->state_size);
+    }
+    if (actor->side != NULL) {
+        free_heap(ctx, actor->side);
+        trpi_pool_free(&ctx->sched.pool, actor->side, sizeof *actor->side);
+        actor->side = NULL;
+    }
+    actor->behaviour = NULL;
+}
+
+static void count_end(trp_ctx *ctx, trp_pid pid, const trp_exit *reason) {
+    trpi_count(&ctx->exited, 1);
+    if (reason->kind != TRP_EXIT_NORMAL && reason->kind != TRP_EXIT_SHUTDOWN) {
+        trpi_count(&ctx->failures, 1);
+    }
+    if (ctx->runtime->host.trace != NULL) {
+        trp_trace record = {TRP_TRACE_EXIT, ctx->sched.index,
+                            (uint64_t)pid.index << 32 | pid.generation, 0, (uint64_t)reason->kind};
+        ctx->runtime->host.trace(ctx->runtime->host.self, &record);
+    }
+}
+
+void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) {
+    trp_pid pid = trpi_actor_pid(actor);
+    trpi_frame outer = ctx->frame;
+    ctx->frame.actor = actor; /* whose entries and held requests are given up below */
+    ctx->frame.message = NULL;
+    trp_runtime *runtime = ctx->runtime;
+    if (runtime->release != NULL && actor->side != NULL && actor->side->names != NULL) {
+        runtime->release(ctx, actor);
+    }
+    trpi_store(&actor->generation, pid.generation + 1, TRPI_RELEASE);
+    give_up_entries(ctx, actor);
+    if (actor->side != NULL) {
+        answer_held(ctx, actor->side, reason);
+    }
+    tell_watchers(ctx, actor, pid, reason);
+    free_state(ctx, actor);
+    count_end(ctx, pid, reason);
+    actor->flags |= TRPI_ACTOR_ZOMBIE;
+    ctx->frame = outer;
+    trpi_actor_drain(ctx, actor, reason);
+}
+
+/* The first message was handled when the actor ended: a request in it dies with the actor, all else is paid as usual. */
+static void dispose_last(trp_ctx *ctx, trp_message *message, const trp_exit *reason) {
+    if (message->kind == TRPI_REQUEST) {
+        trpi_settle(ctx, message, TRP_EFAILED, reason);
+    } else {
+        trpi_actor_dispose(ctx, message, (trpi_owes)message->reserved);
+    }
+}
+
+void trpi_actor_drain(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) {
+    uint32_t index = actor->slot.index;
+    for (;;) {
+        trpi_link *link = actor->mailbox.first;
+        trp_message *message = link == &actor->mailbox.stub ? NULL : (trp_message *)(void *)link;
+        bool is_consumed = (actor->flags & TRPI_ACTOR_CONSUMED) != 0;
+        bool is_zombie = (actor->flags & TRPI_ACTOR_ZOMBIE) != 0;
+        /* From the moment the mailbox is left, the block may be anybody's: all flags go first. */
+        actor->flags = 0;
+        trpi_advance advance = trpi_mailbox_advance(&actor->mailbox, link, trpi_is_shared(ctx));
+        if (advance == TRPI_BUSY) {
+            actor->flags = (uint8_t)((is_consumed ? TRPI_ACTOR_CONSUMED : 0) |
+                                     (is_zombie ? TRPI_ACTOR_ZOMBIE : 0));
+            trpi_sched_ready(&ctx->sched, &actor->task);
+            return;
+        }
+        if (message != NULL && is_consumed) {
+            dispose_last(ctx, message, reason);
+        } else if (message != NULL) {
+            trp_pid to = {0, 0, index, message->generation};
+            trpi_discard(ctx, to, message, reason, TRP_ENOPROC);
+        }
+        if (advance == TRPI_PARKED) {
+            bool is_worn_out = trpi_load(&actor->generation, TRPI_RELAXED) >= UINT32_MAX - 1;
+            if (is_zombie && !is_worn_out) {
+                trpi_table_give(&ctx->runtime->actors, &ctx->actors, actor);
+            }
+            return;
+        }
+        actor->flags = is_zombie ? TRPI_ACTOR_ZOMBIE : 0;
+    }
+}
+
+void trpi_actor_end(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason, bool is_graceful) {
+    trp_exit final = *reason;
+    trpi_frame outer = ctx->frame;
+    actor->flags |= TRPI_ACTOR_ENDING;
+    if (is_graceful && actor->behaviour->terminate != NULL) {
+        ctx->frame.actor = actor;
+        ctx->frame.ending = final;
+        ctx->frame.is_ending = true;
+        actor->behaviour->terminate(ctx, trpi_actor_state(actor), &final);
+    }
+    ctx->frame = outer;
+    trpi_actor_finish(ctx, actor, &final);
+}
+
+void trpi_actor_recover(trp_ctx *ctx) {
+    trpi_actor *actor = ctx->frame.actor;
+    trp_exit reason = ctx->frame.ending;
+    trpi_link *first = actor->mailbox.first;
+    bool is_in_terminate = (actor->flags & TRPI_ACTOR_ENDING) != 0;
+    if (!is_in_terminate && first == ctx->frame.first && first != &actor->mailbox.stub) {
+        ((trp_message *)(void *)first)->reserved = TRPI_OWES_FREE;
+        actor->flags |= TRPI_ACTOR_CONSUMED;
+    }
+    ctx->is_aborted = false;
+    trpi_actor_finish(ctx, actor, &reason);
+    memset(&ctx->frame, 0, sizeof ctx->frame);
+}

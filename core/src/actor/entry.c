@@ -1,0 +1,139 @@
+/* Entries; the design is told in entry.h. */
+#include "actor/entry.h"
+
+#include <string.h>
+
+enum { GENERATION_BITS = 40 };
+
+static const uint64_t GENERATION_MASK = (UINT64_C(1) << GENERATION_BITS) - 1;
+
+_Static_assert(offsetof(struct trpi_entry, timeout) ==
+                   offsetof(struct trpi_entry, signal) + sizeof(trp_message),
+               "the signal's body follows it");
+_Static_assert(sizeof(trpi_entry) % 16 == 0, "slots are multiples of 16");
+
+static void init_signal(trpi_entry *entry, trp_ref ref) {
+    trp_message *signal = &entry->signal;
+    memset(signal, 0, sizeof *signal);
+    signal->kind = TRPI_TIMER;
+    signal->ref = ref;
+    signal->length = sizeof entry->timeout;
+    signal->capacity = sizeof *signal + sizeof entry->timeout;
+}
+
+trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind) {
+    trpi_actor *actor = ctx->frame.actor;
+    bool is_full;
+    trpi_entry *entry = trpi_table_take(&ctx->runtime->entries, &ctx->entries, &is_full);
+    if (entry == NULL) {
+        return NULL;
+    }
+    entry->generation++;
+    trp_ref ref = (uint64_t)entry->slot.index << GENERATION_BITS | entry->generation;
+    init_signal(entry, ref);
+    entry->timer.pprev = NULL;
+    entry->kind = (uint8_t)kind;
+    entry->u.period_ns = 0;
+    trpi_store(&entry->timer_state, TRPI_TIMER_IDLE, TRPI_RELAXED);
+    trp_pid owner = trpi_actor_pid(actor);
+    trpi_store(&entry->owner, (uint64_t)owner.index << 32 | owner.generation, TRPI_RELAXED);
+    trpi_entry_set_peer(entry, TRP_PID_NONE);
+    entry->next = actor->entries;
+    entry->pprev = &actor->entries;
+    if (entry->next != NULL) {
+        entry->next->pprev = &entry->next;
+    }
+    actor->entries = entry;
+    /* Release pairs with the acquire in trpi_entry_find: a ref that is found is found with its owner and peer. */
+    trpi_store(&entry->ref, ref, TRPI_RELEASE);
+    return entry;
+}
+
+trpi_entry *trpi_entry_find(trp_runtime *runtime, trp_ref ref) {
+    trpi_entry *entry = trpi_table_at(&runtime->entries, (uint32_t)(ref >> GENERATION_BITS));
+    bool is_live = ref != 0 && entry != NULL && trpi_load(&entry->ref, TRPI_ACQUIRE) == ref;
+    return is_live ? entry : NULL;
+}
+
+trpi_entry *trpi_entry_of(trp_ctx *ctx, trpi_actor *actor, trp_ref ref) {
+    trpi_entry *entry = trpi_entry_find(ctx->runtime, ref);
+    if (entry == NULL) {
+        return NULL;
+    }
+    trp_pid pid = trpi_actor_pid(actor);
+    uint64_t owner = trpi_load(&entry->owner, TRPI_RELAXED);
+    return owner == ((uint64_t)pid.index << 32 | pid.generation) ? entry : NULL;
+}
+
+void trpi_entry_free(trp_ctx *ctx, trpi_entry *entry) {
+    if (entry->generation == GENERATION_MASK) {
+        return; /* its refs are used up: the slot retires, so that none is ever given twice */
+    }
+    trpi_table_give(&ctx->runtime->entries, &ctx->entries, entry);
+}
+
+void trpi_entry_detach(trp_ctx *ctx, trpi_entry *entry) {
+    (void)ctx;
+    trpi_store(&entry->ref, 0, TRPI_RELEASE);
+    *entry->pprev = entry->next;
+    if (entry->next != NULL) {
+        entry->next->pprev = entry->pprev;
+    }
+}
+
+/* Gives the timer up. False if the entry must stay until its wheel or its signal lets go of it. */
+static bool disarm(trp_ctx *ctx, trpi_entry *entry) {
+    uint32_t state = trpi_load(&entry->timer_state, TRPI_RELAXED);
+    if (state == TRPI_TIMER_IDLE) {
+        return true;
+    }
+    trpi_count(&ctx->timers_ended, 1);
+    if (state == TRPI_TIMER_ARMED && entry->wheel == ctx->sched.index) {
+        trpi_wheel_cancel(&ctx->sched.wheel, &entry->timer);
+        return true;
+    }
+    /* Release pairs with the acquire in trpi_entry_due: the one who frees sees what we wrote. */
+    (void)trpi_exchange_u32(&entry->timer_state, TRPI_TIMER_ABANDONED, TRPI_ACQ_REL);
+    return false;
+}
+
+void trpi_entry_release(trp_ctx *ctx, trpi_entry *entry) {
+    trpi_entry_detach(ctx, entry);
+    if (disarm(ctx, entry)) {
+        trpi_entry_free(ctx, entry);
+    }
+}
+
+void trpi_entry_arm(trp_ctx *ctx, trpi_entry *entry, uint64_t delay_ns) {
+    uint64_t now = trpi_sched_now(&ctx->sched);
+    uint64_t deadline = delay_ns > TRP_NEVER - 1 - now ? TRP_NEVER - 1 : now + delay_ns;
+    entry->wheel = (uint8_t)ctx->sched.index;
+    trpi_store(&entry->timer_state, TRPI_TIMER_ARMED, TRPI_RELAXED);
+    trpi_wheel_arm(&ctx->sched.wheel, &entry->timer, deadline);
+    trpi_count(&ctx->timers_armed, 1);
+}
+
+void trpi_entry_due(trpi_scheduler *sched, trpi_timer *timer) {
+    trp_ctx *ctx = (trp_ctx *)(void *)sched;
+    trpi_entry *entry = (trpi_entry *)(void *)((char *)timer - offsetof(trpi_entry, timer));
+    uint64_t owner = trpi_load(&entry->owner, TRPI_RELAXED);
+    if (trpi_exchange_u32(&entry->timer_state, TRPI_TIMER_FIRED, TRPI_ACQ_REL) ==
+        TRPI_TIMER_ABANDONED) {
+        trpi_entry_free(ctx, entry);
+        return;
+    }
+    /* The block stays where it is even if the owner ends now; then the signal is discarded and the entry with it. */
+    trpi_actor *actor = trpi_table_at(&ctx->runtime->actors, (uint32_t)(owner >> 32));
+    trpi_actor_push(ctx, actor, (uint32_t)owner, &entry->signal);
+}
+
+trpi_entry *trpi_entry_signalled(trp_ctx *ctx, trp_message *signal) {
+    trpi_entry *entry = trpi_entry_of_signal(signal);
+    (void)ctx;
+    if (trpi_load(&entry->timer_state, TRPI_ACQUIRE) == TRPI_TIMER_ABANDONED) {
+        return NULL;
+    }
+    trpi_store(&entry->timer_state, TRPI_TIMER_IDLE, TRPI_RELAXED);
+    trpi_count(&ctx->timers_ended, 1);
+    return entry;
+}

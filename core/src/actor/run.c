@@ -1,0 +1,349 @@
+/*
+ * Running an actor: its messages one by one, each by what it is, until the mailbox is empty, the batch is used up or the actor ends.
+ *
+ * A message is handled while it is still first in the mailbox (mailbox.h) and disposed of when the mailbox has left it behind. If the
+ * handler takes it, it leaves the mailbox at once and frame.message is NULL.
+ */
+#include "actor/actor.h"
+#include "actor/entry.h"
+#include "troupe/error.h"
+#include "troupe/monitor.h"
+
+#include <string.h>
+
+static trp_message *message_of(trpi_link *link) {
+    return (trp_message *)(void *)link;
+}
+
+static void trace_deliver(trp_ctx *ctx, trpi_actor *actor, const trp_message *message) {
+    trp_pid pid = trpi_actor_pid(actor);
+    trp_trace record = {TRP_TRACE_DELIVER, ctx->sched.index,
+                        (uint64_t)pid.index << 32 | pid.generation, 0,
+                        message->type != NULL ? trp_type_hash(message->type) : message->tag};
+    ctx->runtime->host.trace(ctx->runtime->host.self, &record);
+}
+
+/* Lends a message to the handler. What is lent must be what ctx->frame.message says. */
+static inline void lend(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    ctx->frame.message = message;
+    if (ctx->runtime->host.trace != NULL) {
+        trace_deliver(ctx, actor, message);
+    }
+    actor->behaviour->handle(ctx, trpi_actor_state(actor), message);
+}
+
+/* Makes the scratch message: `size` bytes of body, which the caller has written. */
+static trp_message *scratch(trp_ctx *ctx, trpi_kind kind, const trp_type *type, trp_ref ref) {
+    trp_message *message = &ctx->scratch.message;
+    memset(message, 0, sizeof *message);
+    message->kind = (uint8_t)kind;
+    message->flags = TRPI_FLAG_STATIC;
+    message->type = type;
+    message->ref = ref;
+    message->length = type->size;
+    message->capacity = sizeof ctx->scratch;
+    return message;
+}
+
+static void lend_error(trp_ctx *ctx, trpi_actor *actor, trp_ref ref, int code,
+                       const trp_exit *reason) {
+    trp_request_error *error = &ctx->scratch.body.error;
+    memset(error, 0, sizeof *error);
+    error->code = code;
+    error->reason = *reason;
+    lend(ctx, actor, scratch(ctx, TRPI_REPLY_ERROR, &trp_request_error_type, ref));
+}
+
+/* ---- one function for each kind of message; each returns what is owed to its block ---- */
+
+static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trpi_entry *entry = trpi_entry_of(ctx, actor, message->ref);
+    if (entry == NULL) {
+        trpi_count(&ctx->late_replies, 1);
+        return TRPI_OWES_FREE;
+    }
+    trpi_entry_release(ctx, entry);
+    lend(ctx, actor, message);
+    return TRPI_OWES_FREE;
+}
+
+static trpi_owes on_reply_error(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trpi_entry *entry = trpi_entry_of(ctx, actor, message->ref);
+    if (entry == NULL) {
+        return TRPI_OWES_FREE;
+    }
+    trpi_entry_release(ctx, entry);
+    const trpi_failure *failure = trpi_body(message);
+    trp_exit reason =
+        trp_exit_make((trp_exit_kind)failure->exit_kind, failure->exit_code, failure->text);
+    lend_error(ctx, actor, message->ref, failure->code, &reason);
+    return TRPI_OWES_FREE;
+}
+
+static void on_timer(trp_ctx *ctx, trpi_actor *actor, trpi_entry *entry) {
+    trp_ref ref = trpi_load(&entry->ref, TRPI_RELAXED);
+    ctx->scratch.body.timeout = (trp_timeout){ref, entry->timeout.tag};
+    if (entry->u.period_ns == 0) {
+        trpi_entry_release(ctx, entry);
+    } else {
+        trpi_entry_arm(ctx, entry, entry->u.period_ns);
+    }
+    lend(ctx, actor, scratch(ctx, TRPI_PLAIN, &trp_timeout_type, 0));
+}
+
+static void on_deadline(trp_ctx *ctx, trpi_actor *actor, trpi_entry *entry) {
+    trp_ref ref = trpi_load(&entry->ref, TRPI_RELAXED);
+    trpi_entry_release(ctx, entry);
+    trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, TRP_ETIMEOUT, "no reply in time");
+    lend_error(ctx, actor, ref, TRP_ETIMEOUT, &reason);
+}
+
+/*
+ * The signal of a timer. The entry lives in the block of this very message, which is still in the mailbox: a timer that is
+ * armed again must not be pushed before the mailbox has left it, so the signal is detached first.
+ */
+static void on_signal(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    trpi_entry *entry = trpi_entry_signalled(ctx, message);
+    if (entry == NULL) {
+        trpi_entry_free(ctx, trpi_entry_of_signal(message));
+        return;
+    }
+    if (ctx->runtime->host.trace != NULL) {
+        trp_pid pid = trpi_actor_pid(actor);
+        trp_trace record = {TRP_TRACE_TIMER, ctx->sched.index,
+                            (uint64_t)pid.index << 32 | pid.generation, 0,
+                            trpi_load(&entry->ref, TRPI_RELAXED)};
+        ctx->runtime->host.trace(ctx->runtime->host.self, &record);
+    }
+    switch ((trpi_entry_kind)entry->kind) {
+    case TRPI_ENTRY_TIMER:
+        on_timer(ctx, actor, entry);
+        break;
+    case TRPI_ENTRY_REQUEST:
+        on_deadline(ctx, actor, entry);
+        break;
+    case TRPI_ENTRY_SEND_AFTER: {
+        trp_message *kept = entry->u.message;
+        trp_pid to = trpi_entry_peer(entry);
+        entry->u.message = NULL;
+        trpi_entry_release(ctx, entry);
+        (void)trp_send(ctx, to, kept);
+        break;
+    }
+    case TRPI_ENTRY_MONITOR:
+        trpi_fatal(ctx->runtime, "a monitor has no timer");
+    }
+}
+
+static trpi_owes on_down(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trp_down *down = trpi_body(message);
+    trpi_entry *entry = trpi_entry_of(ctx, actor, down->ref);
+    if (entry == NULL) {
+        return TRPI_OWES_FREE;
+    }
+    trpi_entry_release(ctx, entry);
+    message->kind = TRPI_PLAIN;
+    message->type = &trp_down_type;
+    lend(ctx, actor, message);
+    return TRPI_OWES_FREE;
+}
+
+static trpi_owes on_monitor(trpi_actor *actor, trp_message *message) {
+    trpi_watch *watch = trpi_body(message);
+    watch->next = actor->watchers;
+    watch->pprev = &actor->watchers;
+    if (watch->next != NULL) {
+        trpi_watch *after = trpi_body(watch->next);
+        after->pprev = &watch->next;
+    }
+    actor->watchers = message;
+    return TRPI_OWES_NOTHING;
+}
+
+static trpi_owes on_demonitor(trp_ctx *ctx, trp_message *message) {
+    trp_message *monitor = trpi_entry_of_signal(message)->u.message;
+    trpi_watch *watch = trpi_body(monitor);
+    *watch->pprev = watch->next;
+    if (watch->next != NULL) {
+        trpi_watch *after = trpi_body(watch->next);
+        after->pprev = watch->pprev;
+    }
+    trpi_message_free(&ctx->sched.pool, monitor);
+    return TRPI_OWES_ENTRY;
+}
+
+static void ask_to_end(trp_ctx *ctx, const trp_exit *reason) {
+    if (!ctx->frame.is_ending) {
+        ctx->frame.is_ending = true;
+        ctx->frame.ending = *reason;
+    }
+}
+
+static trpi_owes on_rare(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    switch ((trpi_kind)message->kind) {
+    case TRPI_REPLY:
+        return on_reply(ctx, actor, message);
+    case TRPI_REPLY_ERROR:
+        return on_reply_error(ctx, actor, message);
+    case TRPI_TIMER:
+        on_signal(ctx, actor, message);
+        return TRPI_OWES_NOTHING;
+    case TRPI_STOP:
+        ask_to_end(ctx, trpi_body(message));
+        return TRPI_OWES_FREE;
+    case TRPI_KILL: {
+        trp_exit killed = trp_exit_make(TRP_EXIT_KILLED, 0, NULL);
+        ask_to_end(ctx, &killed);
+        return TRPI_OWES_FREE;
+    }
+    case TRPI_MONITOR:
+        return on_monitor(actor, message);
+    case TRPI_DEMONITOR:
+        return on_demonitor(ctx, message);
+    case TRPI_DOWN:
+        return on_down(ctx, actor, message);
+    case TRPI_PLAIN:
+    case TRPI_REQUEST:
+    case TRPI_CALL:
+    case TRPI_STUB:
+        break;
+    }
+    trpi_fatal(ctx->runtime, "a message of unknown kind is in a mailbox");
+}
+
+/* A session gets what is on its way to the other node as it is, and its own. */
+static trpi_owes on_proxy(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    actor->behaviour->handle(ctx, trpi_actor_state(actor), message);
+    return TRPI_OWES_NOTHING;
+}
+
+/* A message meant for an earlier tenant of this block. */
+static void on_stale(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trp_exit reason = trp_exit_make(TRP_EXIT_NOPROC, TRP_ENOPROC, NULL);
+    trp_pid to = {0, 0, actor->slot.index, message->generation};
+    trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    trpi_discard(ctx, to, message, &reason, TRP_ENOPROC);
+}
+
+/* Handles the first message. */
+static trpi_owes dispatch(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if (message->kind <= TRPI_REQUEST && (message->flags & TRPI_FLAG_PROXY) == 0) {
+        lend(ctx, actor, message);
+        return TRPI_OWES_FREE;
+    }
+    if ((message->flags & TRPI_FLAG_PROXY) != 0) {
+        return on_proxy(ctx, actor, message);
+    }
+    return on_rare(ctx, actor, message);
+}
+
+void trpi_actor_dispose(trp_ctx *ctx, trp_message *message, trpi_owes owes) {
+    if (owes == TRPI_OWES_FREE) {
+        if (message->kind == TRPI_REQUEST) {
+            trp_exit reason =
+                trp_exit_make(TRP_EXIT_ERROR, TRP_ECANCELED, "the request was not answered");
+            trpi_settle(ctx, message, TRP_ECANCELED, &reason);
+        } else {
+            trpi_message_free(&ctx->sched.pool, message);
+        }
+    } else if (owes == TRPI_OWES_ENTRY) {
+        trpi_entry_free(ctx, trpi_entry_of_signal(message));
+    }
+}
+
+/* Leaves `link` behind and pays what is owed to it. */
+static trpi_advance leave(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, trpi_owes owes) {
+    trp_message *message = link == &actor->mailbox.stub ? NULL : message_of(link);
+    if (message != NULL) {
+        trpi_uncount(actor, message);
+    }
+    trpi_advance advance = trpi_mailbox_advance(&actor->mailbox, link, trpi_is_shared(ctx));
+    if (advance == TRPI_BUSY) {
+        actor->flags |= TRPI_ACTOR_CONSUMED;
+        if (message != NULL) {
+            message->reserved = (uint16_t)owes;
+        }
+    } else if (message != NULL) {
+        trpi_actor_dispose(ctx, message, owes);
+    }
+    return advance;
+}
+
+/* One message, and on to the next. Sets `*advance`; false: the actor has ended. */
+static bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
+    trpi_link *link = actor->mailbox.first;
+    trpi_owes owes = TRPI_OWES_NOTHING;
+    ctx->frame.message = NULL;
+    ctx->frame.first = link;
+    if ((actor->flags & TRPI_ACTOR_CONSUMED) != 0) {
+        actor->flags &= (uint8_t)~TRPI_ACTOR_CONSUMED;
+        owes = link == &actor->mailbox.stub ? TRPI_OWES_NOTHING
+                                            : (trpi_owes)message_of(link)->reserved;
+    } else if (link != &actor->mailbox.stub) {
+        trp_message *message = message_of(link);
+        if (message->generation != trpi_load(&actor->generation, TRPI_RELAXED)) {
+            on_stale(ctx, actor, message);
+            *advance = TRPI_ADVANCED;
+            return true;
+        }
+        owes = dispatch(ctx, actor, message);
+    }
+    if (ctx->frame.is_ending) {
+        if (actor->mailbox.first == link && link != &actor->mailbox.stub) {
+            message_of(link)->reserved = (uint16_t)owes;
+            actor->flags |= TRPI_ACTOR_CONSUMED;
+        }
+        trp_exit reason = ctx->frame.ending;
+        trpi_actor_end(ctx, actor, &reason, reason.kind != TRP_EXIT_KILLED);
+        return false;
+    }
+    /* Whatever left the mailbox by itself has moved `first` on. */
+    *advance = actor->mailbox.first == link ? leave(ctx, actor, link, owes) : TRPI_ADVANCED;
+    return true;
+}
+
+static bool is_killed(const trpi_actor *actor) {
+    return trpi_load(&actor->kill, TRPI_RELAXED) == trpi_load(&actor->generation, TRPI_RELAXED);
+}
+
+static uint32_t run_batch(trp_ctx *ctx, trpi_actor *actor) {
+    uint32_t batch = ctx->runtime->config.batch;
+    uint32_t count = 0;
+    while (count < batch) {
+        if (is_killed(actor)) {
+            trp_exit killed = trp_exit_make(TRP_EXIT_KILLED, 0, NULL);
+            trpi_actor_end(ctx, actor, &killed, false);
+            return count;
+        }
+        trpi_advance advance;
+        count++;
+        if (!run_one(ctx, actor, &advance) || advance == TRPI_PARKED) {
+            return count;
+        }
+        if (advance == TRPI_BUSY) {
+            break;
+        }
+    }
+    ctx->frame.actor = NULL;
+    trpi_sched_ready(&ctx->sched, &actor->task);
+    return count;
+}
+
+uint32_t trpi_actor_run(trpi_scheduler *sched, trpi_task *task) {
+    trp_ctx *ctx = (trp_ctx *)(void *)sched;
+    trpi_actor *actor = trpi_actor_of_task(task);
+    if ((trpi_load(&actor->generation, TRPI_RELAXED) & 1) == 0) {
+        trp_exit reason = trp_exit_make(TRP_EXIT_NOPROC, TRP_ENOPROC, NULL);
+        trpi_actor_drain(ctx, actor, &reason);
+        return 1;
+    }
+    ctx->frame.actor = actor;
+    ctx->frame.is_ending = false;
+    uint32_t count = run_batch(ctx, actor);
+    ctx->frame.actor = NULL;
+    ctx->frame.message = NULL;
+    trpi_count(&ctx->delivered, count);
+    return count;
+}

@@ -1,0 +1,204 @@
+/* Spawning: a block from the table, its mailbox claimed, init in the flow of the spawner, then the mailbox let go. */
+#include "actor/actor.h"
+
+#include "actor/entry.h"
+#include "troupe/error.h"
+#include "troupe/monitor.h"
+#include "troupe/name.h"
+
+#include <string.h>
+
+enum { SPAWN_DEPTH_MAX = 64, CLAIM_TRIES = 8 };
+
+_Static_assert(sizeof(void *) != 8 || sizeof(trpi_actor) == 128, "an actor is two cache lines");
+
+/* A block with a claimed mailbox. Blocks whose last tenant still gets late mail are put back. */
+static trpi_actor *claim_block(trp_ctx *ctx, int *error) {
+    trp_runtime *runtime = ctx->runtime;
+    trpi_actor *busy[CLAIM_TRIES];
+    trpi_actor *actor = NULL;
+    int tries = 0;
+    *error = TRP_ENOMEM;
+    while (actor == NULL && tries < CLAIM_TRIES) {
+        bool is_full;
+        trpi_actor *block = trpi_table_take(&runtime->actors, &ctx->actors, &is_full);
+        if (block == NULL) {
+            *error = is_full ? TRP_ELIMIT : TRP_ENOMEM;
+            break;
+        }
+        if (trpi_mailbox_claim(&block->mailbox, trpi_is_shared(ctx))) {
+            actor = block;
+        } else {
+            busy[tries++] = block;
+        }
+    }
+    while (tries > 0) {
+        trpi_table_give(&runtime->actors, &ctx->actors, busy[--tries]);
+    }
+    return actor;
+}
+
+static bool init_state(trp_ctx *ctx, trpi_actor *actor, const trp_behaviour *behaviour) {
+    memset(&actor->room, 0, sizeof actor->room);
+    if (behaviour->state_size > TRPI_INLINE_STATE) {
+        actor->room.state = trpi_pool_alloc(&ctx->sched.pool, behaviour->state_size);
+        if (actor->room.state == NULL) {
+            return false;
+        }
+        memset(actor->room.state, 0, behaviour->state_size);
+    }
+    return true;
+}
+
+static void init_limit(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options *options) {
+    actor->limit = ctx->runtime->config.mailbox_messages;
+    if (options != NULL && options->mailbox_messages != 0) {
+        actor->limit = options->mailbox_messages;
+        actor->flags |= TRPI_ACTOR_EXACT;
+    }
+    trpi_store(&actor->waiting, 0, TRPI_RELAXED);
+}
+
+static int prepare(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn_options *options,
+                   trpi_actor **out) {
+    int error;
+    trpi_actor *actor = claim_block(ctx, &error);
+    if (actor == NULL) {
+        return error;
+    }
+    actor->behaviour = behaviour;
+    actor->flags = 0;
+    actor->pin = TRPI_NOT_PINNED;
+    actor->side = NULL;
+    actor->entries = NULL;
+    actor->watchers = NULL;
+    init_limit(ctx, actor, options);
+    if (options != NULL && options->pinned) {
+        actor->pin = (uint8_t)ctx->sched.index;
+    }
+    uint32_t generation = trpi_load(&actor->generation, TRPI_RELAXED) + 1;
+    trpi_store(&actor->generation, generation, TRPI_RELEASE); /* pairs with trpi_actor_find */
+    trpi_count(&ctx->spawned, 1);
+    if (!init_state(ctx, actor, behaviour)) {
+        actor->behaviour = NULL;
+        trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, TRP_ENOMEM, NULL);
+        trpi_actor_finish(ctx, actor, &reason);
+        return TRP_ENOMEM;
+    }
+    *out = actor;
+    return 0;
+}
+
+/* Runs init as the new actor. Returns its error; `ended` gets the frame, in which the actor may have asked to end. */
+static int run_init(trp_ctx *ctx, trpi_actor *actor, const void *arg,
+                    const trp_spawn_options *options, trpi_frame *ended) {
+    trpi_frame outer = ctx->frame;
+    memset(&ctx->frame, 0, sizeof ctx->frame);
+    ctx->frame.actor = actor;
+    ctx->spawn_depth++;
+    int error = 0;
+    if (options != NULL && options->name != NULL) {
+        error = trp_register(ctx, options->name);
+    }
+    if (error == 0 && actor->behaviour->init != NULL) {
+        error = actor->behaviour->init(ctx, trpi_actor_state(actor), arg);
+    }
+    ctx->spawn_depth--;
+    *ended = ctx->frame;
+    ctx->frame = outer;
+    return error;
+}
+
+/* Lets go of the mailbox: the new actor now runs like any other, at once if something came meanwhile. */
+static void let_go(trp_ctx *ctx, trpi_actor *actor) {
+    trpi_link *stub = &actor->mailbox.stub;
+    switch (trpi_mailbox_advance(&actor->mailbox, stub, trpi_is_shared(ctx))) {
+    case TRPI_PARKED:
+        break;
+    case TRPI_ADVANCED:
+    case TRPI_BUSY:
+        trpi_actor_schedule(ctx, actor);
+        break;
+    }
+}
+
+static void trace_spawn(trp_ctx *ctx, trp_pid pid) {
+    if (ctx->runtime->host.trace != NULL) {
+        trp_pid spawner = trp_self(ctx);
+        trp_trace record = {TRP_TRACE_SPAWN, ctx->sched.index,
+                            (uint64_t)pid.index << 32 | pid.generation,
+                            (uint64_t)spawner.index << 32 | spawner.generation, 0};
+        ctx->runtime->host.trace(ctx->runtime->host.self, &record);
+    }
+}
+
+static int check(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn_options *options,
+                 const trp_ref *monitor) {
+    if (behaviour == NULL || behaviour->handle == NULL || behaviour->name == NULL) {
+        return TRP_EINVAL;
+    }
+    if (options != NULL && options->monitor && (monitor == NULL || ctx->frame.actor == NULL)) {
+        return TRP_EINVAL;
+    }
+    if (trpi_load(&ctx->runtime->stopping, TRPI_ACQUIRE) != 0) {
+        return TRP_ESTATE;
+    }
+    return ctx->spawn_depth >= SPAWN_DEPTH_MAX ? TRP_ELIMIT : 0;
+}
+
+/*
+ * The monitor is made before init, while nobody else can reach the new actor's mailbox, and so that its failure can still undo the spawn. Its
+ * message waits there behind the stub; if init fails the DOWN that comes of it finds no entry.
+ */
+static int add_monitor(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options *options,
+                       trp_ref *monitor) {
+    if (options == NULL || !options->monitor) {
+        return 0;
+    }
+    return trp_monitor(ctx, trpi_actor_pid(actor), monitor);
+}
+
+int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
+                  const trp_spawn_options *options, trp_pid *pid, trp_ref *monitor) {
+    trpi_actor *actor;
+    int error = check(ctx, behaviour, options, monitor);
+    if (error == 0) {
+        error = prepare(ctx, behaviour, options, &actor);
+    }
+    if (error != 0) {
+        return error;
+    }
+    trp_ref ref = 0;
+    trpi_frame ended;
+    memset(&ended, 0, sizeof ended);
+    error = add_monitor(ctx, actor, options, &ref);
+    if (error == 0) {
+        error = run_init(ctx, actor, arg, options, &ended);
+        if (error != 0 && ref != 0) {
+            (void)trp_demonitor(ctx, ref);
+        }
+    }
+    if (error != 0) {
+        trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, error, "init failed");
+        trpi_actor_finish(ctx, actor, &reason);
+        return error;
+    }
+    trp_pid spawned = trpi_actor_pid(actor);
+    trace_spawn(ctx, spawned);
+    if (ended.is_ending) {
+        trpi_actor_end(ctx, actor, &ended.ending, true);
+    } else {
+        let_go(ctx, actor);
+    }
+    if (pid != NULL) {
+        *pid = spawned;
+    }
+    if (monitor != NULL) {
+        *monitor = ref;
+    }
+    return 0;
+}
+
+int trp_spawn(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg, trp_pid *pid) {
+    return trp_spawn_opt(ctx, behaviour, arg, NULL, pid, NULL);
+}

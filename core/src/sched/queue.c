@@ -1,0 +1,96 @@
+/* The run queue; its design is told in queue.h. */
+#include "sched/queue.h"
+
+enum { MASK = TRPI_QUEUE_RING - 1 };
+
+static void push_overflow(trpi_queue *queue, trpi_task *task) {
+    task->next = NULL;
+    if (queue->overflow_first == NULL) {
+        queue->overflow_first = task;
+    } else {
+        queue->overflow_last->next = task;
+    }
+    queue->overflow_last = task;
+}
+
+/* Owner: adds to the ring. False if it is full. */
+static bool push_ring(trpi_queue *queue, trpi_task *task) {
+    uint64_t tail = trpi_load(&queue->tail, TRPI_RELAXED);
+    /* Acquire pairs with the thief's move of head: its reads of the slot come before this overwrite. */
+    uint64_t head = trpi_load(&queue->head, TRPI_ACQUIRE);
+    if (tail - head >= TRPI_QUEUE_RING) {
+        return false;
+    }
+    trpi_store(&queue->ring[tail & MASK], task, TRPI_RELAXED);
+    /* Release pairs with the acquire of tail in trpi_queue_steal: the thief sees the slot and the task. */
+    trpi_store(&queue->tail, tail + 1, TRPI_RELEASE);
+    return true;
+}
+
+void trpi_queue_push(trpi_queue *queue, trpi_task *task) {
+    if (queue->overflow_first != NULL || !push_ring(queue, task)) {
+        push_overflow(queue, task);
+    }
+}
+
+/* Moves tasks from the front of the overflow to the ring, where others can steal them, while there is room. */
+static void refill(trpi_queue *queue) {
+    trpi_task *task = queue->overflow_first;
+    while (task != NULL) {
+        trpi_task *next = task->next;
+        if (!push_ring(queue, task)) {
+            break;
+        }
+        task = next;
+    }
+    queue->overflow_first = task;
+}
+
+trpi_task *trpi_queue_pop(trpi_queue *queue, bool is_shared) {
+    uint64_t head = trpi_load(&queue->head, TRPI_RELAXED);
+    for (;;) {
+        uint64_t tail = trpi_load(&queue->tail, TRPI_RELAXED);
+        if (head == tail) {
+            if (queue->overflow_first == NULL) {
+                return NULL;
+            }
+            refill(queue);
+            head = trpi_load(&queue->head, TRPI_RELAXED);
+            continue;
+        }
+        trpi_task *task = trpi_load(&queue->ring[head & MASK], TRPI_RELAXED);
+        if (!is_shared) {
+            trpi_store(&queue->head, head + 1, TRPI_RELAXED);
+            return task;
+        }
+        /* Relaxed would do for the owner; acquire and release keep the thieves' view of one order. On failure
+         * `head` is the value a thief has left. */
+        if (trpi_cas_u64(&queue->head, &head, head + 1, TRPI_ACQ_REL)) {
+            return task;
+        }
+    }
+}
+
+trpi_task *trpi_queue_steal(trpi_queue *from, trpi_queue *mine) {
+    uint64_t head = trpi_load(&from->head, TRPI_ACQUIRE);
+    uint64_t tail = trpi_load(&from->tail, TRPI_ACQUIRE); /* pairs with push_ring */
+    if (tail <= head) {
+        return NULL;
+    }
+    uint64_t count = (tail - head + 1) / 2;
+    if (count > TRPI_QUEUE_RING / 2) {
+        count = TRPI_QUEUE_RING / 2;
+    }
+    trpi_task *first = trpi_load(&from->ring[head & MASK], TRPI_RELAXED);
+    uint64_t my_tail = trpi_load(&mine->tail, TRPI_RELAXED);
+    for (uint64_t i = 1; i < count; i++) {
+        void *task = trpi_load(&from->ring[(head + i) & MASK], TRPI_RELAXED);
+        trpi_store(&mine->ring[(my_tail + i - 1) & MASK], task, TRPI_RELAXED);
+    }
+    /* Release pairs with the acquire of head in push_ring, acquire with the victim's earlier takes. */
+    if (!trpi_cas_u64(&from->head, &head, head + count, TRPI_ACQ_REL)) {
+        return NULL;
+    }
+    trpi_store(&mine->tail, my_tail + count - 1, TRPI_RELEASE);
+    return first;
+}

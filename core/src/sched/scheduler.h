@@ -1,0 +1,96 @@
+/*
+ * A scheduler: runs opaque tasks on one thread and owns their timers. It knows nothing of actors.
+ *
+ * Design. A task made ready by the running one goes to a run-next slot: the pair of a ping-pong stays on one core with hot caches. Whatever it
+ * displaces goes to the queue (queue.h). Surplus in the queue wakes a sleeping scheduler, which searches (one at a time) and steals half.
+ * A lone waiting task is left to its owner, unless the owner has been in one and the same task for the whole search: moving one task between two
+ * cores costs more than it brings. Wakes that found nothing make the next ones rarer, because waking a core costs some 25 µs.
+ *
+ * The doors from other threads are the two injection stacks (pinned tasks, calls); all else is the owner's.
+ */
+#ifndef TRPI_SCHEDULER_H
+#define TRPI_SCHEDULER_H
+
+#include "base/atomic.h"
+#include "base/pool.h"
+#include "base/wheel.h"
+#include "sched/queue.h"
+#include "troupe/runtime.h"
+
+typedef struct trpi_scheduler trpi_scheduler;
+
+/* What a scheduler runs; given by the floor above. */
+typedef struct trpi_sched_ops {
+    uint32_t (*run)(trpi_scheduler *sched, trpi_task *task); /* returns messages handled */
+    void (*due)(trpi_scheduler *sched, trpi_timer *timer);   /* a timer has fired */
+} trpi_sched_ops;
+
+/* Something to run between tasks, posted from anywhere. Embedded in the poster's memory. */
+typedef struct trpi_call {
+    struct trpi_call *next;
+    void (*run)(trpi_scheduler *sched, struct trpi_call *call);
+} trpi_call;
+
+/* What the schedulers of one runtime share. */
+typedef struct trpi_group {
+    trpi_scheduler *schedulers[TRP_SCHEDULERS_MAX];
+    unsigned count;
+    trpi_atomic_u32 sleepers;  /* how many wait for a wake */
+    trpi_atomic_u32 searching; /* 1 while somebody looks for work to steal */
+    trpi_atomic_u32
+        wake_every; /* surplus sightings until the next wake: doubles when a wake was for nothing */
+} trpi_group;
+
+struct trpi_scheduler {
+    trpi_pool pool; /* first: see message/pool_of.h */
+    const trp_host *host;
+    const trpi_sched_ops *ops;
+    trpi_group *group;
+    unsigned index;
+    bool is_shared; /* more than one scheduler */
+    bool is_now_stale;
+    uint32_t poll_every; /* messages between looks at the clock and the doors */
+    uint32_t surplus_seen;
+    uint64_t now_ns;
+    uint64_t last_poll_ns;
+    trpi_task *run_next;
+    trpi_atomic_u64 activations; /* written by the owner only: a thief sees whether it moves on */
+    trpi_atomic_u32 sleeping;    /* 1: waits for a wake; whoever clears it must wake */
+    trpi_atomic_ptr injected_tasks;
+    trpi_atomic_ptr injected_calls;
+    trpi_wheel wheel;
+    trpi_queue queue;
+};
+
+void trpi_sched_init(trpi_scheduler *sched, trpi_group *group, unsigned index, const trp_host *host,
+                     const trpi_sched_ops *ops);
+
+/* Owner: makes a task ready, behind all others. */
+void trpi_sched_ready(trpi_scheduler *sched, trpi_task *task);
+
+/* Owner: makes a task ready to run next. */
+void trpi_sched_ready_next(trpi_scheduler *sched, trpi_task *task);
+
+/* Any thread: makes a task ready on scheduler `index`. */
+void trpi_sched_inject(trpi_group *group, unsigned index, trpi_task *task);
+
+/* Any thread: runs a call on scheduler `index`. */
+void trpi_sched_post(trpi_group *group, unsigned index, trpi_call *call);
+
+/* Any thread: makes sure that scheduler `index` steps again. */
+void trpi_sched_wake(trpi_group *group, unsigned index);
+
+/* As trp_runtime_step, without DONE. */
+trp_step trpi_sched_step(trpi_scheduler *sched, const trp_budget *budget,
+                         uint64_t *next_deadline_ns);
+
+/* The clock, read at most once per task. */
+static inline uint64_t trpi_sched_now(trpi_scheduler *sched) {
+    if (sched->is_now_stale) {
+        sched->now_ns = sched->host->now_ns(sched->host->self);
+        sched->is_now_stale = false;
+    }
+    return sched->now_ns;
+}
+
+#endif
