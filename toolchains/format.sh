@@ -11,7 +11,8 @@ if [ "${1:-}" = --check ]; then
 fi
 if [ $# -eq 0 ]; then
     # shellcheck disable=SC2046 # no file of ours has a blank in its name
-    set -- $(git ls-files '*.c' '*.h')
+    set -- $(find core platform-native platform-web web-demo tests bench \
+        -name node_modules -prune -o -name '*.[ch]' -print | sort)
 fi
 [ $# -gt 0 ] || { echo "format: no file to look at" >&2; exit 1; }
 # shellcheck disable=SC2086 # the mode is two words
