@@ -2,9 +2,9 @@
  * @file error.h
  * The error codes. Functions that can fail return 0 or one of these, which are all negative.
  *
- * Three kinds of trouble are never mixed: what the environment refuses is a code from this list (out of
- * memory included), what an actor does wrong ends that actor with an exit reason (exit.h), and a
- * broken promise inside the runtime ends the program through the host's `fatal`.
+ * Three kinds of trouble are never mixed: what the environment refuses is a code from this list
+ * (out of memory included), what an actor does wrong ends that actor with an exit reason (exit.h),
+ * and a broken promise inside the runtime ends the program through the host's `fatal`.
  */
 #ifndef TROUPE_ERROR_H
 #define TROUPE_ERROR_H
@@ -51,8 +51,8 @@ typedef enum trp_error {
 } trp_error;
 
 /**
- * Returns the name of `code`, for example "TRP_ENOMEM", or "TRP_EUNKNOWN" for a number that is not in the list.
- * Borrowed, static. Any thread.
+ * Returns the name of `code`, for example "TRP_ENOMEM", or "TRP_EUNKNOWN" for a number that is not
+ * in the list. Borrowed, static. Any thread.
  */
 TRP_API const char *trp_error_name(int code);
 

@@ -39,7 +39,9 @@ typedef struct trp_exit {
 /** Type of a trp_exit as a field (`record(trp_exit)`) or a message of its own. */
 TRP_API extern const trp_type trp_exit_type;
 
-/** Makes a reason. Borrows `text`, which may be NULL and is cut at a character boundary. Any thread. */
+/**
+ * Makes a reason. Borrows `text`, which may be NULL and is cut at a character boundary. Any thread.
+ */
 TRP_API trp_exit trp_exit_make(trp_exit_kind kind, int32_t code, const char *text);
 
 /** Returns the name of an exit kind, for example "normal". Borrowed, static. Any thread. */

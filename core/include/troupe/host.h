@@ -2,8 +2,9 @@
  * @file host.h
  * The seam: what a host (native, web, simulation, or your own) gives to the core.
  *
- * The core never blocks, sleeps, reads a clock, starts a thread or allocates behind the host's back. It asks for these
- * things through this table and is otherwise driven by trp_runtime_step (runtime.h).
+ * The core never blocks, sleeps, reads a clock, starts a thread or allocates behind the host's
+ * back. It asks for these things through this table and is otherwise driven by trp_runtime_step
+ * (runtime.h).
  */
 #ifndef TROUPE_HOST_H
 #define TROUPE_HOST_H
@@ -46,18 +47,20 @@ typedef struct trp_trace {
 } trp_trace;
 
 /**
- * The host table. Fill it with zero, set `size`, then the callbacks. The core copies it at creation.
+ * The host table. Fill it with zero, set `size`, then the callbacks. The core copies it at
+ * creation.
  *
- * Every callback gets `self`. "Any thread" below means: any thread that may call into the core, concurrently.
- * Callbacks must not call back into the core unless they say so.
+ * Every callback gets `self`. "Any thread" below means: any thread that may call into the core,
+ * concurrently. Callbacks must not call back into the core unless they say so.
  */
 typedef struct trp_host {
     size_t size; /**< sizeof(trp_host) of the caller */
     void *self;  /**< handed to every callback */
 
     /**
-     * Required. Allocates (`old_size` 0), resizes or frees (`new_size` 0). Both sizes are exact. Memory is aligned for any type.
-     * Returns NULL when it cannot; the old block then stays valid. Shrinking may not fail. Any thread.
+     * Required. Allocates (`old_size` 0), resizes or frees (`new_size` 0). Both sizes are exact.
+     * Memory is aligned for any type. Returns NULL when it cannot; the old block then stays valid.
+     * Shrinking may not fail. Any thread.
      */
     void *(*realloc)(void *self, void *block, size_t old_size, size_t new_size);
 
@@ -65,15 +68,18 @@ typedef struct trp_host {
     uint64_t (*now_ns)(void *self);
 
     /**
-     * Required. Asks that trp_runtime_step be called soon for `scheduler`, from its thread. Must be cheap, may coalesce, must not
-     * call back. Any thread, also the scheduler's own.
+     * Required. Asks that trp_runtime_step be called soon for `scheduler`, from its thread. Must be
+     * cheap, may coalesce, must not call back. Any thread, also the scheduler's own.
      */
     void (*wake)(void *self, unsigned scheduler);
 
     /** Required. Fills `bytes` with `length` unpredictable bytes; 0 or a TRP_E*. Any thread. */
     int (*entropy)(void *self, void *bytes, size_t length);
 
-    /** Optional. One log line, not terminated, without line end. `who` is the logging actor's text form or "". Any thread. */
+    /**
+     * Optional. One log line, not terminated, without line end. `who` is the logging actor's text
+     * form or "". Any thread.
+     */
     void (*log)(void *self, int level, const char *who, const char *text, size_t length);
 
     /** Optional. One trace record; only called when set. The record is borrowed. Any thread. */
@@ -83,15 +89,16 @@ typedef struct trp_host {
     void (*fatal)(void *self, const char *text);
 
     /**
-     * Optional. HMAC-SHA-256 (RFC 2104, FIPS 180-4) of `data` under `key` into `mac`; 0 or a TRP_E*. A host without it can
-     * only be a guest of other nodes. Any thread.
+     * Optional. HMAC-SHA-256 (RFC 2104, FIPS 180-4) of `data` under `key` into `mac`; 0 or a
+     * TRP_E*. A host without it can only be a guest of other nodes. Any thread.
      */
     int (*hmac_sha256)(void *self, const void *key, size_t key_length, const void *data,
                        size_t data_length, uint8_t mac[32]);
 
     /**
-     * Optional. Leaves the current call of trp_runtime_step (of `scheduler`, on its thread) without returning through the frames
-     * in between, and makes the host call trp_runtime_step again. trp_abort needs it. Must not return.
+     * Optional. Leaves the current call of trp_runtime_step (of `scheduler`, on its thread) without
+     * returning through the frames in between, and makes the host call trp_runtime_step again.
+     * trp_abort needs it. Must not return.
      */
     void (*abandon)(void *self, unsigned scheduler);
 } trp_host;

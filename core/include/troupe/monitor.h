@@ -10,7 +10,10 @@
 
 TRP_BEGIN_DECLS
 
-/** The message a monitor ends with, exactly once. It never overtakes a message that the dead actor sent. */
+/**
+ * The message a monitor ends with, exactly once. It never overtakes a message that the dead actor
+ * sent.
+ */
 typedef struct trp_down {
     trp_ref ref;     /**< the monitor, as returned by trp_monitor */
     trp_pid pid;     /**< who ended */
@@ -21,13 +24,17 @@ typedef struct trp_down {
 TRP_API extern const trp_type trp_down_type;
 
 /**
- * Monitors `pid` for the calling actor and writes the ref. Monitors stack: each call gives one DOWN message. An actor that is gone already
- * gives it at once. Everything the DOWN message needs is allocated here, so it cannot get lost.
- * Errors: TRP_ENOMEM; TRP_ESTATE for the root ctx; TRP_EPERM if the session forbids it.
+ * Monitors `pid` for the calling actor and writes the ref. Monitors stack: each call gives one DOWN
+ * message. An actor that is gone already gives it at once. Everything the DOWN message needs is
+ * allocated here, so it cannot get lost. Errors: TRP_ENOMEM; TRP_ESTATE for the root ctx; TRP_EPERM
+ * if the session forbids it.
  */
 TRP_API int trp_monitor(trp_ctx *ctx, trp_pid pid, trp_ref *ref);
 
-/** Ends a monitor of the calling actor: after the call no DOWN message for it is delivered. TRP_ENOENT if there is none. */
+/**
+ * Ends a monitor of the calling actor: after the call no DOWN message for it is delivered.
+ * TRP_ENOENT if there is none.
+ */
 TRP_API int trp_demonitor(trp_ctx *ctx, trp_ref ref);
 
 TRP_END_DECLS

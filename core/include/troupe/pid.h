@@ -12,9 +12,9 @@ TRP_BEGIN_DECLS
 /**
  * Names one actor for ever: the same four numbers never name another actor of the same runtime.
  *
- * `node` and `epoch` are this runtime's own numbering of the nodes it has met; both are 0 for an actor of this runtime.
- * A pid is therefore only meaningful inside the runtime that made it. On the wire and in JavaScript it
- * carries the node's name and incarnation instead (node.h).
+ * `node` and `epoch` are this runtime's own numbering of the nodes it has met; both are 0 for an
+ * actor of this runtime. A pid is therefore only meaningful inside the runtime that made it. On the
+ * wire and in JavaScript it carries the node's name and incarnation instead (node.h).
  */
 typedef struct trp_pid {
     uint32_t node;       /**< slot of the node in this runtime's table, 0 = this runtime */
@@ -49,9 +49,9 @@ static inline bool trp_pid_equal(trp_pid a, trp_pid b) {
 #define TRP_PID_TEXT_MAX 48
 
 /**
- * Writes the text form of `pid`, `<index.generation>` for a local actor and `<node.epoch/index.generation>` for a remote
- * one, `<none>` for nobody. Truncates like snprintf and always ends with a zero if `size` > 0.
- * Returns the length that the full text has. Any thread.
+ * Writes the text form of `pid`, `<index.generation>` for a local actor and
+ * `<node.epoch/index.generation>` for a remote one, `<none>` for nobody. Truncates like snprintf
+ * and always ends with a zero if `size` > 0. Returns the length that the full text has. Any thread.
  */
 TRP_API size_t trp_pid_format(trp_pid pid, char *text, size_t size);
 

@@ -1,13 +1,16 @@
 /*
- * The actor: one block of two cache lines, the first for those who send, the second for the scheduler that runs it. What few actors
- * have (heap, names, requests held) is in a side block made on first use.
+ * The actor: one block of two cache lines, the first for those who send, the second for the
+ * scheduler that runs it. What few actors have (heap, names, requests held) is in a side block made
+ * on first use.
  *
- * Blocks are type-stable (base/table.h): whoever holds an old pid may look at the block and push to its mailbox at any time. The generation tells:
- * odd while an actor lives there, even while none does; each message carries the one it is meant for.
+ * Blocks are type-stable (base/table.h): whoever holds an old pid may look at the block and push to
+ * its mailbox at any time. The generation tells: odd while an actor lives there, even while none
+ * does; each message carries the one it is meant for.
  *
- * Right to touch. Everything but the mailbox's tail and the atomics belongs to whoever holds the mailbox (mailbox.h): the spawner until init has
- * returned, then the scheduler that runs it. A block is given back to the table before its mailbox has been left, so it may be taken while a late
- * message still makes it run somewhere; claiming the mailbox decides.
+ * Right to touch. Everything but the mailbox's tail and the atomics belongs to whoever holds the
+ * mailbox (mailbox.h): the spawner until init has returned, then the scheduler that runs it. A
+ * block is given back to the table before its mailbox has been left, so it may be taken while a
+ * late message still makes it run somewhere; claiming the mailbox decides.
  */
 #ifndef TRPI_ACTOR_H
 #define TRPI_ACTOR_H
@@ -43,7 +46,10 @@ typedef struct trpi_held {
     trp_message *message;
 } trpi_held;
 
-/* The body of a MONITOR message while the target has it: a trp_down whose `pid` is the watcher and whose reason is not known yet. */
+/*
+ * The body of a MONITOR message while the target has it: a trp_down whose `pid` is the watcher and
+ * whose reason is not known yet.
+ */
 typedef struct trpi_watch {
     trp_ref ref;
     trp_pid watcher;
@@ -95,7 +101,9 @@ static inline trpi_actor *trpi_actor_of_task(trpi_task *task) {
 static inline trpi_actor *trpi_actor_find(trp_runtime *runtime, uint32_t index,
                                           uint32_t generation) {
     trpi_actor *actor = trpi_table_at(&runtime->actors, index);
-    /* Acquire pairs with the release in spawn and end: a pid that is seen is seen with its actor. */
+    /*
+     * Acquire pairs with the release in spawn and end: a pid that is seen is seen with its actor.
+     */
     if (actor == NULL || trpi_load(&actor->generation, TRPI_ACQUIRE) != generation ||
         (generation & 1) == 0) {
         return NULL;
@@ -113,18 +121,23 @@ trpi_side *trpi_actor_side(trp_ctx *ctx, trpi_actor *actor);
 /* Makes an actor ready whose mailbox the caller found empty when it pushed. */
 void trpi_actor_schedule(trp_ctx *ctx, trpi_actor *actor);
 
-/* Pushes to a mailbox, whoever lives there, and schedules its owner. `generation` is the addressee's. */
+/*
+ * Pushes to a mailbox, whoever lives there, and schedules its owner. `generation` is the
+ * addressee's.
+ */
 void trpi_actor_push(trp_ctx *ctx, trpi_actor *actor, uint32_t generation, trp_message *message);
 
 /*
- * Sends a message of any kind to a local or remote actor and takes it. Signals are exempt from limits. What cannot be delivered is discarded with
- * the consequences its kind demands (trpi_discard). Returns as trp_send.
+ * Sends a message of any kind to a local or remote actor and takes it. Signals are exempt from
+ * limits. What cannot be delivered is discarded with the consequences its kind demands
+ * (trpi_discard). Returns as trp_send.
  */
 int trpi_deliver(trp_ctx *ctx, trp_pid to, trp_message *message);
 
 /*
- * Ends a message that will never be handled: a request is answered, a monitor gets its DOWN, a timer's entry is freed, a plain message
- * becomes a dead letter with `error`. `reason` is why the addressee is gone.
+ * Ends a message that will never be handled: a request is answered, a monitor gets its DOWN, a
+ * timer's entry is freed, a plain message becomes a dead letter with `error`. `reason` is why the
+ * addressee is gone.
  */
 void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit *reason,
                   int error);
@@ -138,10 +151,16 @@ void trpi_uncount(trpi_actor *actor, trp_message *message);
 /* Forgets that the running actor held this request. */
 void trpi_unhold(trp_ctx *ctx, trp_message *message);
 
-/* Answers a request with an error in its own block, and so takes it. If it has been answered already, it is only freed. */
+/*
+ * Answers a request with an error in its own block, and so takes it. If it has been answered
+ * already, it is only freed.
+ */
 void trpi_settle(trp_ctx *ctx, trp_message *request, int code, const trp_exit *reason);
 
-/* Sends a reply, or an error made of a request, to the caller that its ref names, and takes it. False if nobody waits any more. */
+/*
+ * Sends a reply, or an error made of a request, to the caller that its ref names, and takes it.
+ * False if nobody waits any more.
+ */
 bool trpi_send_reply(trp_ctx *ctx, trp_message *reply);
 
 /* Runs an actor for one batch: the scheduler's `run`. */
@@ -154,7 +173,10 @@ typedef enum trpi_owes {
     TRPI_OWES_ENTRY     /* it is the signal inside an entry: free that */
 } trpi_owes;
 
-/* Ends the actor that holds the mailbox with `reason`, after terminate if `is_graceful`. Its block is gone afterwards. */
+/*
+ * Ends the actor that holds the mailbox with `reason`, after terminate if `is_graceful`. Its block
+ * is gone afterwards.
+ */
 void trpi_actor_end(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason, bool is_graceful);
 
 /* The part of ending behind terminate. */

@@ -1,6 +1,7 @@
 /*
- * The context of one scheduler as actors see it (trp_ctx), and the runtime they all share. The services and the node floor above keep what is theirs
- * behind pointers here; they register what must happen when an actor ends.
+ * The context of one scheduler as actors see it (trp_ctx), and the runtime they all share. The
+ * services and the node floor above keep what is theirs behind pointers here; they register what
+ * must happen when an actor ends.
  */
 #ifndef TRPI_CONTEXT_H
 #define TRPI_CONTEXT_H
@@ -60,7 +61,10 @@ struct trp_ctx {
 /* Called when an actor ends, before anybody is told: releases what a service keeps for it. */
 typedef void trpi_release_fn(trp_ctx *ctx, trpi_actor *actor);
 
-/* Sends `message`, of any kind, to an actor of another node. Takes it on every path. Returns as trp_send. */
+/*
+ * Sends `message`, of any kind, to an actor of another node. Takes it on every path. Returns as
+ * trp_send.
+ */
 typedef int trpi_route_fn(trp_ctx *ctx, trp_pid to, trp_message *message);
 
 struct trp_runtime {

@@ -1,4 +1,6 @@
-/* What an actor does to itself and to others besides sending: ending, its heap, its clock, its log. */
+/*
+ * What an actor does to itself and to others besides sending: ending, its heap, its clock, its log.
+ */
 #include "actor/actor.h"
 #include "actor/entry.h"
 #include "troupe/error.h"
@@ -98,8 +100,11 @@ int trp_kill(trp_ctx *ctx, trp_pid pid) {
     if (trp_pid_is_local(pid)) {
         trpi_actor *actor = trpi_actor_find(ctx->runtime, pid.index, pid.generation);
         if (actor != NULL) {
-            /* Seen before the next message is handled; the message makes sure that there is a next one. If two
-             * kills race for two tenants of the block, the message alone does it, in its turn. */
+            /*
+             * Seen before the next message is handled; the message makes sure that there is a next
+             * one. If two kills race for two tenants of the block, the message alone does it, in
+             * its turn.
+             */
             trpi_store(&actor->kill, pid.generation, TRPI_RELAXED);
         }
     }

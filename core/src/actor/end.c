@@ -1,6 +1,7 @@
 /*
- * Ending an actor. The order is what others rely on: terminate; then no new message finds it; its names are released; what it waited for is
- * given up; what it held is answered; only then its watchers are told; then its backlog is answered and its memory freed.
+ * Ending an actor. The order is what others rely on: terminate; then no new message finds it; its
+ * names are released; what it waited for is given up; what it held is answered; only then its
+ * watchers are told; then its backlog is answered and its memory freed.
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
@@ -106,7 +107,10 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     trpi_actor_drain(ctx, actor, reason);
 }
 
-/* The first message was handled when the actor ended: a request in it dies with the actor, all else is paid as usual. */
+/*
+ * The first message was handled when the actor ended: a request in it dies with the actor, all else
+ * is paid as usual.
+ */
 static void dispose_last(trp_ctx *ctx, trp_message *message, const trp_exit *reason) {
     if (message->kind == TRPI_REQUEST) {
         trpi_settle(ctx, message, TRP_EFAILED, reason);

@@ -44,7 +44,10 @@ trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind) {
         entry->next->pprev = &entry->next;
     }
     actor->entries = entry;
-    /* Release pairs with the acquire in trpi_entry_find: a ref that is found is found with its owner and peer. */
+    /*
+     * Release pairs with the acquire in trpi_entry_find: a ref that is found is found with its
+     * owner and peer.
+     */
     trpi_store(&entry->ref, ref, TRPI_RELEASE);
     return entry;
 }
@@ -122,7 +125,10 @@ void trpi_entry_due(trpi_scheduler *sched, trpi_timer *timer) {
         trpi_entry_free(ctx, entry);
         return;
     }
-    /* The block stays where it is even if the owner ends now; then the signal is discarded and the entry with it. */
+    /*
+     * The block stays where it is even if the owner ends now; then the signal is discarded and the
+     * entry with it.
+     */
     trpi_actor *actor = trpi_table_at(&ctx->runtime->actors, (uint32_t)(owner >> 32));
     trpi_actor_push(ctx, actor, (uint32_t)owner, &entry->signal);
 }

@@ -1,11 +1,14 @@
 /*
- * Entries: what an actor waits for. One for each timer, pending request and monitor of an actor, named by a ref, chained to the actor so that all die with
- * it. Type-stable, so that a callee on another scheduler may look up who asked; refs are never reused.
+ * Entries: what an actor waits for. One for each timer, pending request and monitor of an actor,
+ * named by a ref, chained to the actor so that all die with it. Type-stable, so that a callee on
+ * another scheduler may look up who asked; refs are never reused.
  *
- * An entry contains the message (`signal`) that its timer or its end needs, so neither can fail for lack of memory.
+ * An entry contains the message (`signal`) that its timer or its end needs, so neither can fail for
+ * lack of memory.
  *
- * The wheel belongs to the scheduler on which the timer was armed, the entry to the actor, and the actor may have moved since. So an armed timer
- * is given up by two parties: `timer_state` is exchanged by whoever comes first, and the second frees the entry.
+ * The wheel belongs to the scheduler on which the timer was armed, the entry to the actor, and the
+ * actor may have moved since. So an armed timer is given up by two parties: `timer_state` is
+ * exchanged by whoever comes first, and the second frees the entry.
  */
 #ifndef TRPI_ENTRY_H
 #define TRPI_ENTRY_H
@@ -48,22 +51,36 @@ struct trpi_entry {
     uint8_t wheel;
 };
 
-/* Set in peer_node if the peer is not who is asked but who asks: a session's request on behalf of a remote actor. */
+/*
+ * Set in peer_node if the peer is not who is asked but who asks: a session's request on behalf of a
+ * remote actor.
+ */
 #define TRPI_PEER_IS_CALLER (UINT64_C(1) << 63)
 
-/* Makes an entry for the running actor, with a fresh ref. NULL when out of memory or out of refs. */
+/*
+ * Makes an entry for the running actor, with a fresh ref. NULL when out of memory or out of refs.
+ */
 trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind);
 
 /* The running actor's live entry with that ref, or NULL. */
 trpi_entry *trpi_entry_of(trp_ctx *ctx, trpi_actor *actor, trp_ref ref);
 
-/* Whoever's live entry with that ref, or NULL. Only its atomics may be read, and `ref` again afterwards. Any thread. */
+/*
+ * Whoever's live entry with that ref, or NULL. Only its atomics may be read, and `ref` again
+ * afterwards. Any thread.
+ */
 trpi_entry *trpi_entry_find(trp_runtime *runtime, trp_ref ref);
 
-/* Unchains an entry from its owner, makes its ref void, disarms its timer and frees it (or leaves that to whoever holds its signal). */
+/*
+ * Unchains an entry from its owner, makes its ref void, disarms its timer and frees it (or leaves
+ * that to whoever holds its signal).
+ */
 void trpi_entry_release(trp_ctx *ctx, trpi_entry *entry);
 
-/* The same, but does not free it: its signal is needed for one more message, whose receiver frees the entry. The timer must be idle. */
+/*
+ * The same, but does not free it: its signal is needed for one more message, whose receiver frees
+ * the entry. The timer must be idle.
+ */
 void trpi_entry_detach(trp_ctx *ctx, trpi_entry *entry);
 
 /* Frees an entry that nothing refers to. */
@@ -76,7 +93,8 @@ void trpi_entry_arm(trp_ctx *ctx, trpi_entry *entry, uint64_t delay_ns);
 void trpi_entry_due(trpi_scheduler *sched, trpi_timer *timer);
 
 /*
- * The owner has received the signal of a timer. Returns the entry if it still counts; NULL if it was given up: then the caller frees it.
+ * The owner has received the signal of a timer. Returns the entry if it still counts; NULL if it
+ * was given up: then the caller frees it.
  */
 trpi_entry *trpi_entry_signalled(trp_ctx *ctx, trp_message *signal);
 

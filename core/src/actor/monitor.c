@@ -1,6 +1,7 @@
 /*
- * Monitors. The MONITOR message travels to the target, stays in its list of watchers and comes back as the DOWN message, one block all the way. The watcher
- * keeps an entry; its signal is the DEMONITOR message. A target that is gone sends the block back at once.
+ * Monitors. The MONITOR message travels to the target, stays in its list of watchers and comes back
+ * as the DOWN message, one block all the way. The watcher keeps an entry; its signal is the
+ * DEMONITOR message. A target that is gone sends the block back at once.
  */
 #include "troupe/monitor.h"
 

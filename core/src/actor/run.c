@@ -1,8 +1,10 @@
 /*
- * Running an actor: its messages one by one, each by what it is, until the mailbox is empty, the batch is used up or the actor ends.
+ * Running an actor: its messages one by one, each by what it is, until the mailbox is empty, the
+ * batch is used up or the actor ends.
  *
- * A message is handled while it is still first in the mailbox (mailbox.h) and disposed of when the mailbox has left it behind. If the
- * handler takes it, it leaves the mailbox at once and frame.message is NULL.
+ * A message is handled while it is still first in the mailbox (mailbox.h) and disposed of when the
+ * mailbox has left it behind. If the handler takes it, it leaves the mailbox at once and
+ * frame.message is NULL.
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
@@ -99,8 +101,9 @@ static void on_deadline(trp_ctx *ctx, trpi_actor *actor, trpi_entry *entry) {
 }
 
 /*
- * The signal of a timer. The entry lives in the block of this very message, which is still in the mailbox: a timer that is
- * armed again must not be pushed before the mailbox has left it, so the signal is detached first.
+ * The signal of a timer. The entry lives in the block of this very message, which is still in the
+ * mailbox: a timer that is armed again must not be pushed before the mailbox has left it, so the
+ * signal is detached first.
  */
 static void on_signal(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));

@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-/* In mailboxes with the default limit only every 16th message is counted, as 16: the bound is a guard, not a quota. */
+/*
+ * In mailboxes with the default limit only every 16th message is counted, as 16: the bound is a
+ * guard, not a quota.
+ */
 enum { SAMPLE = 16 };
 
 trpi_side *trpi_actor_side(trp_ctx *ctx, trpi_actor *actor) {
@@ -57,7 +60,10 @@ static bool count_in(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     return true;
 }
 
-/* Gives a borrowed or held message up to whoever gets it next. False if it is the runtime's own and no memory for a copy is there. */
+/*
+ * Gives a borrowed or held message up to whoever gets it next. False if it is the runtime's own and
+ * no memory for a copy is there.
+ */
 static bool release_from_sender(trp_ctx *ctx, trp_message **message) {
     if (*message == ctx->frame.message) {
         trp_message *taken = trpi_take(ctx, *message);
@@ -133,7 +139,10 @@ int trp_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
     return trpi_deliver(ctx, to, message);
 }
 
-/* The node floor takes what it is given, so it is given a copy; an open request cannot be copied and is only tried when a session is up. */
+/*
+ * The node floor takes what it is given, so it is given a copy; an open request cannot be copied
+ * and is only tried when a session is up.
+ */
 static int try_remote(trp_ctx *ctx, trp_pid to, trp_message *message) {
     if (!trp_is_alive(ctx, to)) {
         return TRP_ENOCONNECTION;

@@ -1,4 +1,7 @@
-/* Spawning: a block from the table, its mailbox claimed, init in the flow of the spawner, then the mailbox let go. */
+/*
+ * Spawning: a block from the table, its mailbox claimed, init in the flow of the spawner, then the
+ * mailbox let go.
+ */
 #include "actor/actor.h"
 
 #include "actor/entry.h"
@@ -89,7 +92,10 @@ static int prepare(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn
     return 0;
 }
 
-/* Runs init as the new actor. Returns its error; `ended` gets the frame, in which the actor may have asked to end. */
+/*
+ * Runs init as the new actor. Returns its error; `ended` gets the frame, in which the actor may
+ * have asked to end.
+ */
 static int run_init(trp_ctx *ctx, trpi_actor *actor, const void *arg,
                     const trp_spawn_options *options, trpi_frame *ended) {
     trpi_frame outer = ctx->frame;
@@ -109,7 +115,10 @@ static int run_init(trp_ctx *ctx, trpi_actor *actor, const void *arg,
     return error;
 }
 
-/* Lets go of the mailbox: the new actor now runs like any other, at once if something came meanwhile. */
+/*
+ * Lets go of the mailbox: the new actor now runs like any other, at once if something came
+ * meanwhile.
+ */
 static void let_go(trp_ctx *ctx, trpi_actor *actor) {
     trpi_link *stub = &actor->mailbox.stub;
     switch (trpi_mailbox_advance(&actor->mailbox, stub, trpi_is_shared(ctx))) {
@@ -147,8 +156,9 @@ static int check(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn_o
 }
 
 /*
- * The monitor is made before init, while nobody else can reach the new actor's mailbox, and so that its failure can still undo the spawn. Its
- * message waits there behind the stub; if init fails the DOWN that comes of it finds no entry.
+ * The monitor is made before init, while nobody else can reach the new actor's mailbox, and so that
+ * its failure can still undo the spawn. Its message waits there behind the stub; if init fails the
+ * DOWN that comes of it finds no entry.
  */
 static int add_monitor(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options *options,
                        trp_ref *monitor) {

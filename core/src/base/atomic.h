@@ -1,7 +1,8 @@
 /*
- * The one door to atomics. Every shared variable of the core is a trpi_atomic and is only touched through these functions, each call naming
- * its order. Three builds stand behind it: C11 atomics; plain operations (TRP_SINGLE_THREAD, the wasm build, where one
- * thread runs everything); and the schedule explorer of the tests (TRP_ATOMIC_HEADER), which sees every access.
+ * The one door to atomics. Every shared variable of the core is a trpi_atomic and is only touched
+ * through these functions, each call naming its order. Three builds stand behind it: C11 atomics;
+ * plain operations (TRP_SINGLE_THREAD, the wasm build, where one thread runs everything); and the
+ * schedule explorer of the tests (TRP_ATOMIC_HEADER), which sees every access.
  */
 #ifndef TRPI_ATOMIC_H
 #define TRPI_ATOMIC_H

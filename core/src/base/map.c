@@ -98,7 +98,10 @@ void *trpi_map_remove(trpi_map *map, uint64_t key) {
     map->count--;
     uint32_t mask = map->capacity - 1;
     uint32_t empty = (uint32_t)(hole - map->cells);
-    /* Close the gap: pull back each follower that may live in the empty cell without passing its home. */
+    /*
+     * Close the gap: pull back each follower that may live in the empty cell without passing its
+     * home.
+     */
     for (uint32_t at = (empty + 1) & mask; map->cells[at].value != NULL; at = (at + 1) & mask) {
         uint32_t home = home_of(map, map->cells[at].key);
         if (((at - home) & mask) >= ((at - empty) & mask)) {

@@ -1,6 +1,6 @@
 /*
- * A hash map from 64-bit keys to pointers: open addressing, linear probing, deletion by back-shift, so it never degrades. Keys are
- * taken as well mixed already (hashes) or get mixed here.
+ * A hash map from 64-bit keys to pointers: open addressing, linear probing, deletion by back-shift,
+ * so it never degrades. Keys are taken as well mixed already (hashes) or get mixed here.
  */
 #ifndef TRPI_MAP_H
 #define TRPI_MAP_H
@@ -27,7 +27,10 @@ void trpi_map_deinit(trpi_map *map);
 /* The value of `key`, or NULL. */
 void *trpi_map_get(const trpi_map *map, uint64_t key);
 
-/* Sets the value (not NULL) of `key`. TRP_ENOMEM leaves the map as it was; replacing an existing value cannot fail. */
+/*
+ * Sets the value (not NULL) of `key`. TRP_ENOMEM leaves the map as it was; replacing an existing
+ * value cannot fail.
+ */
 int trpi_map_set(trpi_map *map, uint64_t key, void *value);
 
 /* Removes `key` and returns its value, or NULL. */

@@ -39,7 +39,9 @@ static bool scan_char(scan *in, char c) {
     return true;
 }
 
-/* Reads a decimal number without sign or superfluous zeros, so that each pid has exactly one text. */
+/*
+ * Reads a decimal number without sign or superfluous zeros, so that each pid has exactly one text.
+ */
 static bool scan_number(scan *in, uint32_t *out) {
     const char *begin = in->at;
     uint64_t number = 0;

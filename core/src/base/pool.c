@@ -73,7 +73,10 @@ static bool add_slab(trpi_pool *pool) {
     return true;
 }
 
-/* Takes one block from the uncut rest. What a slab has left when the next begins is given up: less than 1 of 64 KiB. */
+/*
+ * Takes one block from the uncut rest. What a slab has left when the next begins is given up: less
+ * than 1 of 64 KiB.
+ */
 static void *cut_block(trpi_pool *pool, size_t size) {
     if (pool->cut_size < size && !add_slab(pool)) {
         return NULL;
@@ -100,8 +103,9 @@ static void *refill(trpi_pool *pool, size_t class) {
 }
 
 /*
- * TRP_POOL_DIRECT sends every block to the host, for builds that look for mistakes: a sanitizer then sees the end of each block, and a test can make
- * each allocation fail, not only one in a slab.
+ * TRP_POOL_DIRECT sends every block to the host, for builds that look for mistakes: a sanitizer
+ * then sees the end of each block, and a test can make each allocation fail, not only one in a
+ * slab.
  */
 #ifdef TRP_POOL_DIRECT
 enum { IS_DIRECT = 1 };
@@ -124,7 +128,10 @@ void *trpi_pool_alloc(trpi_pool *pool, size_t size) {
     return block;
 }
 
-/* The list has grown to a whole magazine: it becomes the spare, and an older spare goes to the depot. */
+/*
+ * The list has grown to a whole magazine: it becomes the spare, and an older spare goes to the
+ * depot.
+ */
 static void put_aside(trpi_pool *pool, size_t class) {
     trpi_shelf *shelf = &pool->shelves[class];
     if (shelf->spare != NULL) {

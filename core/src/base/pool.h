@@ -1,8 +1,9 @@
 /*
- * Memory of one scheduler. Small blocks come from free lists by size class, cut from slabs that are only returned at the end; large ones from the
- * host. A block may be freed on another scheduler than it came from: it joins the free list there, and lists that grow too long give
- * whole magazines to a depot that all schedulers share, from which empty ones refill. So the hot path is a
- * push or pop on a private list, and the shared lock is taken once in TRPI_MAGAZINE blocks.
+ * Memory of one scheduler. Small blocks come from free lists by size class, cut from slabs that are
+ * only returned at the end; large ones from the host. A block may be freed on another scheduler
+ * than it came from: it joins the free list there, and lists that grow too long give whole
+ * magazines to a depot that all schedulers share, from which empty ones refill. So the hot path is
+ * a push or pop on a private list, and the shared lock is taken once in TRPI_MAGAZINE blocks.
  */
 #ifndef TRPI_POOL_H
 #define TRPI_POOL_H
@@ -63,7 +64,9 @@ void *trpi_pool_alloc(trpi_pool *pool, size_t size);
 /* Frees a block; `size` as it was allocated with. */
 void trpi_pool_free(trpi_pool *pool, void *block, size_t size);
 
-/* What a request for `size` bytes really occupies: the class, or the size itself for large blocks. */
+/*
+ * What a request for `size` bytes really occupies: the class, or the size itself for large blocks.
+ */
 size_t trpi_pool_round(size_t size);
 
 #endif

@@ -47,7 +47,10 @@ void trpi_table_deinit(trpi_table *table) {
     table->chunks = NULL;
 }
 
-/* Adds the next chunk. The lock is held; two schedulers growing at once must not both ask the host, and this happens once in 512. */
+/*
+ * Adds the next chunk. The lock is held; two schedulers growing at once must not both ask the host,
+ * and this happens once in 512.
+ */
 static bool grow(trpi_table *table) {
     const trp_host *host = table->host;
     char *block = host->realloc(host->self, NULL, 0, chunk_bytes(table));

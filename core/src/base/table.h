@@ -1,7 +1,8 @@
 /*
- * A type-stable table: slots of one size, found by index, that never move and are never returned before the end. So a thread may look at a
- * slot whose life has ended since; generations kept inside the slot tell. Slots are claimed through a cache per scheduler; the shared part
- * is locked once per batch.
+ * A type-stable table: slots of one size, found by index, that never move and are never returned
+ * before the end. So a thread may look at a slot whose life has ended since; generations kept
+ * inside the slot tell. Slots are claimed through a cache per scheduler; the shared part is locked
+ * once per batch.
  */
 #ifndef TRPI_TABLE_H
 #define TRPI_TABLE_H
@@ -56,7 +57,10 @@ static inline void *trpi_table_at(const trpi_table *table, uint32_t index) {
     return slots == NULL ? NULL : slots + (size_t)(index % TRPI_TABLE_CHUNK) * table->slot_size;
 }
 
-/* Takes a free slot: zeroed if it is new, as its last user left it otherwise. NULL: out of memory, or `*full` if the table is. */
+/*
+ * Takes a free slot: zeroed if it is new, as its last user left it otherwise. NULL: out of memory,
+ * or `*full` if the table is.
+ */
 void *trpi_table_take(trpi_table *table, trpi_table_cache *cache, bool *full);
 
 /* Gives a slot back. */

@@ -1,5 +1,6 @@
 /*
- * A bounded text under construction: what snprintf would be used for, without stdio. Overflow only counts.
+ * A bounded text under construction: what snprintf would be used for, without stdio. Overflow only
+ * counts.
  */
 #ifndef TRPI_TEXT_H
 #define TRPI_TEXT_H

@@ -1,7 +1,8 @@
 /*
- * The wheel of wheel.h. A timer for tick T lives on the level of the highest 6-bit group in which T differs from `now`, in the slot that this group
- * of T names. So a slot of level L > 0 is due to trickle down exactly when `now` enters it, and the next event of a level
- * is its lowest used slot above now's own: one bitmap scan.
+ * The wheel of wheel.h. A timer for tick T lives on the level of the highest 6-bit group in which T
+ * differs from `now`, in the slot that this group of T names. So a slot of level L > 0 is due to
+ * trickle down exactly when `now` enters it, and the next event of a level is its lowest used slot
+ * above now's own: one bitmap scan.
  */
 #include "base/wheel.h"
 
@@ -9,7 +10,10 @@
 
 enum { SLOTS = 1 << TRPI_WHEEL_BITS, SLOT_MASK = SLOTS - 1 };
 
-/* Furthest distance that the levels can tell apart; later deadlines wait at the rim and are placed anew. */
+/*
+ * Furthest distance that the levels can tell apart; later deadlines wait at the rim and are placed
+ * anew.
+ */
 static const uint64_t FARTHEST = (UINT64_C(1) << (TRPI_WHEEL_BITS * TRPI_WHEEL_LEVELS)) - 1;
 
 void trpi_wheel_init(trpi_wheel *wheel, uint64_t now_ns) {
@@ -89,11 +93,17 @@ static trpi_timer *empty_slot(trpi_wheel *wheel, unsigned level, unsigned slot) 
     return timers;
 }
 
-/* The next tick after `now` at which some slot is due or must trickle down; TRP_NEVER if the wheel is empty. */
+/*
+ * The next tick after `now` at which some slot is due or must trickle down; TRP_NEVER if the wheel
+ * is empty.
+ */
 static uint64_t next_tick(const trpi_wheel *wheel) {
     for (unsigned level = 0; level < TRPI_WHEEL_LEVELS; level++) {
         if (wheel->used[level] != 0) {
-            /* All used slots of a level lie ahead of now's own slot in it, and any lower level comes first. */
+            /*
+             * All used slots of a level lie ahead of now's own slot in it, and any lower level
+             * comes first.
+             */
             unsigned slot = (unsigned)__builtin_ctzll(wheel->used[level]);
             unsigned shift = level * TRPI_WHEEL_BITS;
             uint64_t turn = (wheel->now >> shift) & ~(uint64_t)SLOT_MASK;
@@ -103,7 +113,10 @@ static uint64_t next_tick(const trpi_wheel *wheel) {
     return TRP_NEVER;
 }
 
-/* Puts the timers of the slot that `now` has just entered, on each level, where they belong now. Those due go to the chain. */
+/*
+ * Puts the timers of the slot that `now` has just entered, on each level, where they belong now.
+ * Those due go to the chain.
+ */
 static trpi_timer **trickle(trpi_wheel *wheel, trpi_timer **tail) {
     for (unsigned level = TRPI_WHEEL_LEVELS; level-- > 0;) {
         unsigned slot = slot_of(wheel->now, level);

@@ -1,6 +1,7 @@
 /*
- * A hierarchical timer wheel: O(1) to arm and to cancel, whatever waits. Level 0 has a slot for each tick of 2^20 ns (about 1 ms), each higher
- * level one for a whole turn of the level below; timers trickle down as time comes near. Bitmaps find the next used slot, so empty time costs
+ * A hierarchical timer wheel: O(1) to arm and to cancel, whatever waits. Level 0 has a slot for
+ * each tick of 2^20 ns (about 1 ms), each higher level one for a whole turn of the level below;
+ * timers trickle down as time comes near. Bitmaps find the next used slot, so empty time costs
  * nothing. A timer never fires early, and at most one tick late.
  */
 #ifndef TRPI_WHEEL_H
@@ -30,16 +31,25 @@ typedef struct trpi_wheel {
 
 void trpi_wheel_init(trpi_wheel *wheel, uint64_t now_ns);
 
-/* Arms a timer that is not armed for `deadline_ns`, which may have passed: it then fires with the next advance. */
+/*
+ * Arms a timer that is not armed for `deadline_ns`, which may have passed: it then fires with the
+ * next advance.
+ */
 void trpi_wheel_arm(trpi_wheel *wheel, trpi_timer *timer, uint64_t deadline_ns);
 
 /* Disarms an armed timer. */
 void trpi_wheel_cancel(trpi_wheel *wheel, trpi_timer *timer);
 
-/* Moves time on to `now_ns` and returns a chain of the timers that are due, disarmed, through `next`, earlier ticks first. */
+/*
+ * Moves time on to `now_ns` and returns a chain of the timers that are due, disarmed, through
+ * `next`, earlier ticks first.
+ */
 trpi_timer *trpi_wheel_advance(trpi_wheel *wheel, uint64_t now_ns);
 
-/* When the wheel wants to be advanced next: exact for timers within 64 ticks, at the latest the earliest deadline. TRP_NEVER if empty. */
+/*
+ * When the wheel wants to be advanced next: exact for timers within 64 ticks, at the latest the
+ * earliest deadline. TRP_NEVER if empty.
+ */
 uint64_t trpi_wheel_next_ns(const trpi_wheel *wheel);
 
 #endif

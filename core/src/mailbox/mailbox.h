@@ -1,18 +1,22 @@
 /*
  * A mailbox: a queue with many producers and one consumer, chained through the messages themselves.
  *
- * Design. `tail` is the newest message, NULL when the queue is empty. To push, a producer exchanges itself into `tail` and links the message it got back
- * to its own; one exchange, no retry. Whoever got NULL back found the queue empty: it stores `first` and must schedule the owner. So "not
- * empty" and "scheduled or running" are the same state, and a lost wake-up is impossible by construction.
+ * Design. `tail` is the newest message, NULL when the queue is empty. To push, a producer exchanges
+ * itself into `tail` and links the message it got back to its own; one exchange, no retry. Whoever
+ * got NULL back found the queue empty: it stores `first` and must schedule the owner. So "not
+ * empty" and "scheduled or running" are the same state, and a lost wake-up is impossible by
+ * construction.
  *
- * The consumer handles a message while it is still in the queue and only then advances. If there is no successor it tries to swing `tail` from the
- * message back to NULL; success means empty and gives up the right to touch the queue. Failure means that a producer is between its
- * two steps, and the link will appear.
+ * The consumer handles a message while it is still in the queue and only then advances. If there is
+ * no successor it tries to swing `tail` from the message back to NULL; success means empty and
+ * gives up the right to touch the queue. Failure means that a producer is between its two steps,
+ * and the link will appear.
  *
- * When nobody else can push (one scheduler), the same steps are done without atomic read-modify-writes; `is_shared` says which.
+ * When nobody else can push (one scheduler), the same steps are done without atomic
+ * read-modify-writes; `is_shared` says which.
  *
- * Rejected: a queue with a permanent stub node (it keeps the last message of every idle actor alive), and a stack that the consumer reverses (pushes
- * retry under contention).
+ * Rejected: a queue with a permanent stub node (it keeps the last message of every idle actor
+ * alive), and a stack that the consumer reverses (pushes retry under contention).
  */
 #ifndef TRPI_MAILBOX_H
 #define TRPI_MAILBOX_H
@@ -29,7 +33,9 @@ typedef struct trpi_mailbox {
 
 /* Links `newest` behind `previous`. */
 static inline void trpi_mailbox_link(trpi_link *previous, trpi_link *newest) {
-    /* Release pairs with the acquire in trpi_mailbox_next: whoever sees the link sees the message. */
+    /*
+     * Release pairs with the acquire in trpi_mailbox_next: whoever sees the link sees the message.
+     */
     trpi_store(&previous->next, newest, TRPI_RELEASE);
 }
 
@@ -38,8 +44,11 @@ static inline bool trpi_mailbox_push(trpi_mailbox *mailbox, trpi_link *link, boo
     trpi_store(&link->next, NULL, TRPI_RELAXED);
     trpi_link *previous;
     if (is_shared) {
-        /* Release publishes the message to the next producer and to the consumer's compare-and-swap; acquire orders the
-         * store of `first` behind the consumer's last look at the queue (trpi_mailbox_park). */
+        /*
+         * Release publishes the message to the next producer and to the consumer's
+         * compare-and-swap; acquire orders the store of `first` behind the consumer's last look at
+         * the queue (trpi_mailbox_park).
+         */
         previous = trpi_exchange_ptr(&mailbox->tail, link, TRPI_ACQ_REL);
     } else {
         previous = trpi_load(&mailbox->tail, TRPI_RELAXED);
@@ -53,7 +62,10 @@ static inline bool trpi_mailbox_push(trpi_mailbox *mailbox, trpi_link *link, boo
     return false;
 }
 
-/* Consumer: swings `tail` from `last`, which has no visible successor, to `replacement` (NULL or the stub). False: a producer came. */
+/*
+ * Consumer: swings `tail` from `last`, which has no visible successor, to `replacement` (NULL or
+ * the stub). False: a producer came.
+ */
 static inline bool trpi_mailbox_park(trpi_mailbox *mailbox, trpi_link *last, trpi_link *replacement,
                                      bool is_shared) {
     if (is_shared) {
@@ -98,14 +110,15 @@ static inline trpi_advance trpi_mailbox_advance(trpi_mailbox *mailbox, trpi_link
 }
 
 /*
- * Consumer: takes `link`, the current first, out of the queue without letting the queue become empty; the stub fills in if needed. The
- * stub cannot be in use: it could only stand behind `link`.
+ * Consumer: takes `link`, the current first, out of the queue without letting the queue become
+ * empty; the stub fills in if needed. The stub cannot be in use: it could only stand behind `link`.
  */
 void trpi_mailbox_detach(trpi_mailbox *mailbox, trpi_link *link, bool is_shared);
 
 /*
- * Claims an empty mailbox for a new owner: fills it with the stub, so that nobody else schedules it. False if it is not empty
- * (somebody pushed to the previous owner; whoever runs it will drain it).
+ * Claims an empty mailbox for a new owner: fills it with the stub, so that nobody else schedules
+ * it. False if it is not empty (somebody pushed to the previous owner; whoever runs it will drain
+ * it).
  */
 bool trpi_mailbox_claim(trpi_mailbox *mailbox, bool is_shared);
 

@@ -1,4 +1,7 @@
-/* Messages: blocks from the scheduler's pool, and the accessors of message.h. What a message means is the actor floor's business. */
+/*
+ * Messages: blocks from the scheduler's pool, and the accessors of message.h. What a message means
+ * is the actor floor's business.
+ */
 #include "message/message.h"
 
 #include "message/pool_of.h"

@@ -1,6 +1,7 @@
 /*
- * The message as the runtime sees it: a header of 48 bytes (64-bit) with the payload right behind it in the same block, so a message with up to 16 bytes
- * of payload is one cache line. The header is the mailbox node; no other memory is allocated to send it.
+ * The message as the runtime sees it: a header of 48 bytes (64-bit) with the payload right behind
+ * it in the same block, so a message with up to 16 bytes of payload is one cache line. The header
+ * is the mailbox node; no other memory is allocated to send it.
  */
 #ifndef TRPI_MESSAGE_H
 #define TRPI_MESSAGE_H
@@ -36,7 +37,9 @@ enum {
         32 /* a request that is to be answered with the error code in `tag` when it is disposed of */
 };
 
-/* The link that a mailbox chains; first member of every message, and the whole of a mailbox's stub. */
+/*
+ * The link that a mailbox chains; first member of every message, and the whole of a mailbox's stub.
+ */
 typedef struct trpi_link {
     trpi_atomic_ptr next;
 } trpi_link;
@@ -54,7 +57,10 @@ struct trp_message {
     uint16_t reserved;
 };
 
-/* Why a request failed, in so few bytes that it fits the smallest block; text as far as there is room. */
+/*
+ * Why a request failed, in so few bytes that it fits the smallest block; text as far as there is
+ * room.
+ */
 typedef struct trpi_failure {
     int32_t code;
     int32_t exit_kind;
@@ -74,7 +80,10 @@ static inline bool trpi_is_open_request(const trp_message *message) {
            (message->flags & (TRPI_FLAG_SETTLED | TRPI_FLAG_FAILED)) == 0;
 }
 
-/* A block for `length` bytes of payload, header set, body not cleared. NULL when out of memory or too large. */
+/*
+ * A block for `length` bytes of payload, header set, body not cleared. NULL when out of memory or
+ * too large.
+ */
 trp_message *trpi_message_alloc(trpi_pool *pool, size_t length);
 
 /* Frees the block and nothing else: no settling, no bookkeeping. */

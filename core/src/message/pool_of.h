@@ -1,6 +1,6 @@
 /*
- * A trp_ctx begins with the pool of its scheduler (sched/scheduler.h keeps that promise with a static assertion), so the message floor can
- * allocate without knowing the scheduler above it.
+ * A trp_ctx begins with the pool of its scheduler (sched/scheduler.h keeps that promise with a
+ * static assertion), so the message floor can allocate without knowing the scheduler above it.
  */
 #ifndef TRPI_POOL_OF_H
 #define TRPI_POOL_OF_H

@@ -1,4 +1,7 @@
-/* The door for foreign threads. What is posted waits in memory of its own until the scheduler runs it, or the runtime ends. */
+/*
+ * The door for foreign threads. What is posted waits in memory of its own until the scheduler runs
+ * it, or the runtime ends.
+ */
 #include "actor/actor.h"
 #include "runtime/stop.h"
 #include "troupe/error.h"

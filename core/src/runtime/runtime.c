@@ -27,7 +27,10 @@ static int check_host(const trp_host *host) {
     return is_complete ? 0 : TRP_EINVAL;
 }
 
-/* Copies as much of a caller's struct as both know; the rest stays zero. Structs begin with their size for this. */
+/*
+ * Copies as much of a caller's struct as both know; the rest stays zero. Structs begin with their
+ * size for this.
+ */
 static void copy_sized(void *to, size_t to_size, const void *from, size_t from_size) {
     memset(to, 0, to_size);
     memcpy(to, from, from_size < to_size ? from_size : to_size);
@@ -111,7 +114,10 @@ int trp_runtime_create(const trp_host *host, const trp_runtime_config *config, t
     return 0;
 }
 
-/* Ends every actor that is left, on scheduler 0's context: nobody steps any more, so all contexts are the caller's. */
+/*
+ * Ends every actor that is left, on scheduler 0's context: nobody steps any more, so all contexts
+ * are the caller's.
+ */
 static void end_all_actors(trp_runtime *runtime) {
     trp_ctx *ctx = runtime->contexts[0];
     if (ctx == NULL) {

@@ -1,6 +1,8 @@
 /*
- * Stopping. Every scheduler first acknowledges the stop, after which it cannot spawn any more. Scheduler 0 walks the table of actors, some at a time,
- * and asks each to end; when the grace is over it walks again and kills. When all have acknowledged and no actor is left, the runtime is done.
+ * Stopping. Every scheduler first acknowledges the stop, after which it cannot spawn any more.
+ * Scheduler 0 walks the table of actors, some at a time, and asks each to end; when the grace is
+ * over it walks again and kills. When all have acknowledged and no actor is left, the runtime is
+ * done.
  */
 #include "runtime/stop.h"
 
@@ -44,7 +46,10 @@ static int end_actor(trp_ctx *ctx, trp_pid pid, bool is_killing) {
     return trp_stop(ctx, pid, &reason);
 }
 
-/* Asks the next actors to end. True if the walk is over. Out of memory: the rest is asked in a later step. */
+/*
+ * Asks the next actors to end. True if the walk is over. Out of memory: the rest is asked in a
+ * later step.
+ */
 static bool sweep(trp_ctx *ctx) {
     trp_runtime *runtime = ctx->runtime;
     uint32_t used = trpi_table_used(&runtime->actors);

@@ -16,13 +16,19 @@ static void push_overflow(trpi_queue *queue, trpi_task *task) {
 /* Owner: adds to the ring. False if it is full. */
 static bool push_ring(trpi_queue *queue, trpi_task *task) {
     uint64_t tail = trpi_load(&queue->tail, TRPI_RELAXED);
-    /* Acquire pairs with the thief's move of head: its reads of the slot come before this overwrite. */
+    /*
+     * Acquire pairs with the thief's move of head: its reads of the slot come before this
+     * overwrite.
+     */
     uint64_t head = trpi_load(&queue->head, TRPI_ACQUIRE);
     if (tail - head >= TRPI_QUEUE_RING) {
         return false;
     }
     trpi_store(&queue->ring[tail & MASK], task, TRPI_RELAXED);
-    /* Release pairs with the acquire of tail in trpi_queue_steal: the thief sees the slot and the task. */
+    /*
+     * Release pairs with the acquire of tail in trpi_queue_steal: the thief sees the slot and the
+     * task.
+     */
     trpi_store(&queue->tail, tail + 1, TRPI_RELEASE);
     return true;
 }
@@ -33,7 +39,10 @@ void trpi_queue_push(trpi_queue *queue, trpi_task *task) {
     }
 }
 
-/* Moves tasks from the front of the overflow to the ring, where others can steal them, while there is room. */
+/*
+ * Moves tasks from the front of the overflow to the ring, where others can steal them, while there
+ * is room.
+ */
 static void refill(trpi_queue *queue) {
     trpi_task *task = queue->overflow_first;
     while (task != NULL) {
@@ -63,8 +72,10 @@ trpi_task *trpi_queue_pop(trpi_queue *queue, bool is_shared) {
             trpi_store(&queue->head, head + 1, TRPI_RELAXED);
             return task;
         }
-        /* Relaxed would do for the owner; acquire and release keep the thieves' view of one order. On failure
-         * `head` is the value a thief has left. */
+        /*
+         * Relaxed would do for the owner; acquire and release keep the thieves' view of one order.
+         * On failure `head` is the value a thief has left.
+         */
         if (trpi_cas_u64(&queue->head, &head, head + 1, TRPI_ACQ_REL)) {
             return task;
         }
@@ -87,7 +98,9 @@ trpi_task *trpi_queue_steal(trpi_queue *from, trpi_queue *mine) {
         void *task = trpi_load(&from->ring[(head + i) & MASK], TRPI_RELAXED);
         trpi_store(&mine->ring[(my_tail + i - 1) & MASK], task, TRPI_RELAXED);
     }
-    /* Release pairs with the acquire of head in push_ring, acquire with the victim's earlier takes. */
+    /*
+     * Release pairs with the acquire of head in push_ring, acquire with the victim's earlier takes.
+     */
     if (!trpi_cas_u64(&from->head, &head, head + count, TRPI_ACQ_REL)) {
         return NULL;
     }

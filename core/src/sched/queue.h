@@ -1,10 +1,12 @@
 /*
- * The run queue of one scheduler: a ring that its owner fills and empties and from which idle schedulers steal, and an overflow list behind it that
- * only the owner sees.
+ * The run queue of one scheduler: a ring that its owner fills and empties and from which idle
+ * schedulers steal, and an overflow list behind it that only the owner sees.
  *
- * Order is first in, first out: once the overflow is in use, new tasks go there and the ring is refilled from its front. The owner adds with
- * plain stores; taking needs a compare-and-swap on `head`, because a thief may take at the same moment. A thief copies the tasks
- * it wants and then moves `head` over them; the owner cannot overwrite them before, since they count as used until `head` has passed.
+ * Order is first in, first out: once the overflow is in use, new tasks go there and the ring is
+ * refilled from its front. The owner adds with plain stores; taking needs a compare-and-swap on
+ * `head`, because a thief may take at the same moment. A thief copies the tasks it wants and then
+ * moves `head` over them; the owner cannot overwrite them before, since they count as used until
+ * `head` has passed.
  */
 #ifndef TRPI_QUEUE_H
 #define TRPI_QUEUE_H
@@ -35,7 +37,10 @@ void trpi_queue_push(trpi_queue *queue, trpi_task *task);
 /* Owner: takes from the front; NULL if empty. `is_shared`: somebody else may steal. */
 trpi_task *trpi_queue_pop(trpi_queue *queue, bool is_shared);
 
-/* Tasks in the ring. Exact for the owner of a queue nobody steals from, else a snapshot. Any thread. */
+/*
+ * Tasks in the ring. Exact for the owner of a queue nobody steals from, else a snapshot. Any
+ * thread.
+ */
 static inline uint32_t trpi_queue_length(const trpi_queue *queue) {
     uint64_t head = trpi_load(&queue->head, TRPI_RELAXED);
     uint64_t tail = trpi_load(&queue->tail, TRPI_RELAXED);
@@ -43,8 +48,9 @@ static inline uint32_t trpi_queue_length(const trpi_queue *queue) {
 }
 
 /*
- * Thief: takes the older half of another's ring, at least one and at most TRPI_QUEUE_RING / 2, returns the first and adds the others to
- * `mine`, the thief's own empty queue. NULL if there was nothing, or somebody else was quicker.
+ * Thief: takes the older half of another's ring, at least one and at most TRPI_QUEUE_RING / 2,
+ * returns the first and adds the others to `mine`, the thief's own empty queue. NULL if there was
+ * nothing, or somebody else was quicker.
  */
 trpi_task *trpi_queue_steal(trpi_queue *from, trpi_queue *mine);
 

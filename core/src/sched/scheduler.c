@@ -27,7 +27,10 @@ void trpi_sched_init(trpi_scheduler *sched, trpi_group *group, unsigned index, c
     trpi_add_u32(&group->sleepers, 1, TRPI_RELAXED);
 }
 
-/* Wakes `sched` if it sleeps. Sequentially consistent with fall_asleep: either it sees what was made ready, or we see it asleep. */
+/*
+ * Wakes `sched` if it sleeps. Sequentially consistent with fall_asleep: either it sees what was
+ * made ready, or we see it asleep.
+ */
 static bool wake(trpi_scheduler *sched) {
     if (trpi_exchange_u32(&sched->sleeping, 0, TRPI_SEQ_CST) == 0) {
         return false;
@@ -41,7 +44,10 @@ void trpi_sched_wake(trpi_group *group, unsigned index) {
     (void)wake(group->schedulers[index]);
 }
 
-/* There is work left over: wakes one sleeper, if the last such wakes were of use or enough has been left over since. */
+/*
+ * There is work left over: wakes one sleeper, if the last such wakes were of use or enough has been
+ * left over since.
+ */
 static void offer_surplus(trpi_scheduler *sched) {
     trpi_group *group = sched->group;
     if (++sched->surplus_seen < trpi_load(&group->wake_every, TRPI_RELAXED)) {
@@ -177,7 +183,10 @@ static trpi_task *next_task(trpi_scheduler *sched) {
     return task;
 }
 
-/* One look at every other scheduler. A lone task is taken only from one whose `activations` is still what it was at `seen`. */
+/*
+ * One look at every other scheduler. A lone task is taken only from one whose `activations` is
+ * still what it was at `seen`.
+ */
 static trpi_task *search_once(trpi_scheduler *sched, uint64_t seen[], bool may_take_lone) {
     trpi_group *group = sched->group;
     for (unsigned i = 1; i < group->count; i++) {
@@ -249,7 +258,10 @@ static void note_awake(trpi_scheduler *sched) {
     }
 }
 
-/* How many messages may still be handled before the next look at the clock or the end of the budget. */
+/*
+ * How many messages may still be handled before the next look at the clock or the end of the
+ * budget.
+ */
 static uint32_t slice_of(const trpi_scheduler *sched, const trp_budget *budget, uint32_t done) {
     uint32_t slice = sched->poll_every;
     if (budget != NULL && budget->messages != 0 && budget->messages - done < slice) {
@@ -263,7 +275,10 @@ static bool is_used_up(trpi_scheduler *sched, const trp_budget *budget, uint32_t
                               (budget->deadline_ns != 0 && sched->now_ns >= budget->deadline_ns));
 }
 
-/* Runs ready tasks for about `slice` messages. Returns how many it were; fewer only if nothing is ready. */
+/*
+ * Runs ready tasks for about `slice` messages. Returns how many it were; fewer only if nothing is
+ * ready.
+ */
 static uint32_t run_slice(trpi_scheduler *sched, uint32_t slice) {
     uint32_t done = 0;
     while (done < slice) {

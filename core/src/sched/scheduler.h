@@ -1,12 +1,15 @@
 /*
  * A scheduler: runs opaque tasks on one thread and owns their timers. It knows nothing of actors.
  *
- * Design. A task made ready by the running one goes to a run-next slot: the pair of a ping-pong stays on one core with hot caches. Whatever it
- * displaces goes to the queue (queue.h). Surplus in the queue wakes a sleeping scheduler, which searches (one at a time) and steals half.
- * A lone waiting task is left to its owner, unless the owner has been in one and the same task for the whole search: moving one task between two
- * cores costs more than it brings. Wakes that found nothing make the next ones rarer, because waking a core costs some 25 µs.
+ * Design. A task made ready by the running one goes to a run-next slot: the pair of a ping-pong
+ * stays on one core with hot caches. Whatever it displaces goes to the queue (queue.h). Surplus in
+ * the queue wakes a sleeping scheduler, which searches (one at a time) and steals half. A lone
+ * waiting task is left to its owner, unless the owner has been in one and the same task for the
+ * whole search: moving one task between two cores costs more than it brings. Wakes that found
+ * nothing make the next ones rarer, because waking a core costs some 25 µs.
  *
- * The doors from other threads are the two injection stacks (pinned tasks, calls); all else is the owner's.
+ * The doors from other threads are the two injection stacks (pinned tasks, calls); all else is the
+ * owner's.
  */
 #ifndef TRPI_SCHEDULER_H
 #define TRPI_SCHEDULER_H

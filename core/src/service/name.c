@@ -1,6 +1,6 @@
 /*
- * The registry of names: a map under one lock, shared by all schedulers, and a chain from each actor to its names, so that its end frees them before anyone
- * is told of it.
+ * The registry of names: a map under one lock, shared by all schedulers, and a chain from each
+ * actor to its names, so that its end frees them before anyone is told of it.
  */
 #include "troupe/name.h"
 

@@ -1,6 +1,7 @@
 /*
- * Requests. The caller keeps an entry under the ref that travels with the request; the reply finds the way back by the ref alone. Who drops, outlives or
- * fails a request answers it with an error in the request's own block (trpi_settle), so no path forgets the caller and none needs memory.
+ * Requests. The caller keeps an entry under the ref that travels with the request; the reply finds
+ * the way back by the ref alone. Who drops, outlives or fails a request answers it with an error in
+ * the request's own block (trpi_settle), so no path forgets the caller and none needs memory.
  */
 #include "troupe/request.h"
 
@@ -98,7 +99,10 @@ int trp_reply(trp_ctx *ctx, trp_message *request, trp_message *reply) {
     if (reply == NULL) {
         return TRP_ENOMEM;
     }
-    /* A reply for which somebody waits in turn cannot be two things at once; dropping it answers that one. */
+    /*
+     * A reply for which somebody waits in turn cannot be two things at once; dropping it answers
+     * that one.
+     */
     if (!trpi_is_open_request(request) || trpi_is_open_request(reply)) {
         trp_message_drop(ctx, reply);
         return TRP_ESTATE;

@@ -5,8 +5,9 @@
 #include "troupe/request.h"
 
 /*
- * Sends `message`, which it takes, as a request of the running actor (a session) that the callee sees as one of `from`. It has no deadline. What comes
- * of it comes to the running actor. TRP_ENOMEM.
+ * Sends `message`, which it takes, as a request of the running actor (a session) that the callee
+ * sees as one of `from`. It has no deadline. What comes of it comes to the running actor.
+ * TRP_ENOMEM.
  */
 int trpi_request_for(trp_ctx *ctx, trp_pid to, trp_pid from, trp_message *message, trp_ref *ref);
 
