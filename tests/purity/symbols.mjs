@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { basename } from 'node:path';
 import { listFiles, mayUse } from './files.mjs';
 
-const ALLOWED = /^(memcpy|memmove|memset|memcmp|strlen|_GLOBAL_OFFSET_TABLE_|__stack_pointer|__indirect_function_table|__memory_base|__table_base)$/;
+// The functions of string.h that only look and copy; no locale, no state.
+const ALLOWED = /^(mem(cpy|move|set|cmp|chr)|str(len|cmp|ncmp|chr)|_GLOBAL_OFFSET_TABLE_|__stack_pointer|__indirect_function_table|__memory_base|__table_base)$/;
 // Arithmetic and atomics that a compiler may call for on some machines, and its stack protector.
 const COMPILER = /^__(u?(div|mod|divmod|mul)[sdt]i[34]|(ashl|ashr|lshr)[dt]i3|(clz|ctz|popcount)[sdt]i2|aarch64_[a-z0-9_]+|stack_chk_fail)$/;
 
