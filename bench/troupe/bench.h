@@ -33,9 +33,6 @@ TRP_TYPE_DECLARE(bench_pong, BENCH_NUMBER_FIELDS)
 TRP_TYPE_DECLARE(bench_inc, BENCH_NUMBER_FIELDS)
 TRP_TYPE_DECLARE(bench_start, BENCH_NUMBER_FIELDS)
 
-/** How much a producer does before it lets others run: about what Erlang and Go allow theirs. */
-enum { BENCH_SLICE = 1000 };
-
 /** Sends a message of `type`, any but bench_ping, with `value`; ends the program when that fails. */
 void bench_send(trp_ctx *ctx, trp_pid to, const trp_type *type, int64_t value);
 

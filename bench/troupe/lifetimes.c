@@ -6,7 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Fork-join: one actor spawns n others and sends each a message, upon which it ends. */
+/*
+ * Fork-join: one actor spawns n others and sends each a message, upon which it ends. After every slice the parent lets them run, as Erlang
+ * does to a process that has used up its share.
+ */
+
+enum { SLICE = 100 };
 
 typedef struct fork_state {
     bench_job *job;
@@ -45,7 +50,7 @@ static int fork_init(trp_ctx *ctx, void *state, const void *arg) {
 static void fork_handle(trp_ctx *ctx, void *state, trp_message *message) {
     (void)message;
     fork_state *parent = state;
-    for (int k = 0; k < BENCH_SLICE && parent->left > 0; k++) {
+    for (int k = 0; k < SLICE && parent->left > 0; k++) {
         trp_pid child = bench_spawn(ctx, &child_behaviour, &parent->job);
         bench_send(ctx, child, &bench_inc_type, (int64_t)parent->left--);
     }

@@ -48,7 +48,10 @@ void bench_pingpong(trp_ctx *ctx, bench_job *job) {
     bench_send(ctx, ping, &bench_pong_type, (int64_t)job->n + 1);
 }
 
-/* Counting and fan-in: producers send n messages in all to one counter. */
+/*
+ * Counting and fan-in: producers send n messages in all to one counter. A producer sends a slice, then asks the counter to say when it has got that far:
+ * two messages more per slice, and what waits stays bounded, as in a channel of Go.
+ */
 
 typedef struct counter_state {
     bench_job *job;
@@ -62,10 +65,11 @@ static int counter_init(trp_ctx *ctx, void *state, const void *arg) {
 }
 
 static void counter_handle(trp_ctx *ctx, void *state, trp_message *message) {
-    (void)ctx;
-    (void)message;
     counter_state *counter = state;
-    if (--counter->left == 0) {
+    const bench_ping *ping = bench_ping_of(message);
+    if (ping != NULL) {
+        bench_send(ctx, ping->from, &bench_start_type, 0);
+    } else if (--counter->left == 0) {
         bench_finish(counter->job);
     }
 }
@@ -80,6 +84,7 @@ static const trp_behaviour counter_behaviour = {
 typedef struct producer_state {
     trp_pid counter;
     uint64_t left;
+    unsigned slice;
 } producer_state;
 
 static int producer_init(trp_ctx *ctx, void *state, const void *arg) {
@@ -91,11 +96,11 @@ static int producer_init(trp_ctx *ctx, void *state, const void *arg) {
 static void producer_handle(trp_ctx *ctx, void *state, trp_message *message) {
     (void)message;
     producer_state *producer = state;
-    for (int k = 0; k < BENCH_SLICE && producer->left > 0; k++) {
+    for (unsigned k = 0; k < producer->slice && producer->left > 0; k++) {
         bench_send(ctx, producer->counter, &bench_inc_type, (int64_t)producer->left--);
     }
     if (producer->left > 0) {
-        bench_send(ctx, trp_self(ctx), &bench_start_type, 0);
+        bench_send_ping(ctx, producer->counter, 0);
     }
 }
 
@@ -106,22 +111,26 @@ static const trp_behaviour producer_behaviour = {
     .handle = producer_handle,
 };
 
-static void produce(trp_ctx *ctx, bench_job *job, unsigned producers) {
+/* Each producer may be `slices` slices ahead of the counter. */
+static void produce(trp_ctx *ctx, bench_job *job, unsigned producers, unsigned slices,
+                    unsigned slice) {
     uint64_t each = job->n / producers;
     counter_state counter = {job, each * producers};
-    producer_state producer = {bench_spawn(ctx, &counter_behaviour, &counter), each};
+    producer_state producer = {bench_spawn(ctx, &counter_behaviour, &counter), each, slice};
     for (unsigned k = 0; k < producers; k++) {
         trp_pid pid = bench_spawn(ctx, &producer_behaviour, &producer);
-        bench_send(ctx, pid, &bench_start_type, 0);
+        for (unsigned ahead = 0; ahead < slices; ahead++) {
+            bench_send(ctx, pid, &bench_start_type, 0);
+        }
     }
 }
 
 void bench_counting(trp_ctx *ctx, bench_job *job) {
-    produce(ctx, job, 1);
+    produce(ctx, job, 1, 2, 500);
 }
 
 void bench_fanin(trp_ctx *ctx, bench_job *job) {
-    produce(ctx, job, 100);
+    produce(ctx, job, 100, 1, 100);
 }
 
 /* Thread ring: a token goes round 503 actors, or as many as the parameter says, until it has made n hops. */
@@ -139,8 +148,9 @@ static int ring_init(trp_ctx *ctx, void *state, const void *arg) {
 
 static void ring_handle(trp_ctx *ctx, void *state, trp_message *message) {
     ring_state *ring = state;
-    if (trp_message_is(message, &bench_ping_type)) {
-        ring->next = ((const bench_ping *)trp_message_body(message))->from;
+    const bench_ping *ping = bench_ping_of(message);
+    if (ping != NULL) {
+        ring->next = ping->from;
         return;
     }
     int64_t hops = bench_value(message);
@@ -201,8 +211,8 @@ static void big_send_ping(trp_ctx *ctx, big_state *big) {
 
 static void big_handle(trp_ctx *ctx, void *state, trp_message *message) {
     big_state *big = state;
-    if (trp_message_is(message, &bench_ping_type)) {
-        const bench_ping *ping = trp_message_body(message);
+    const bench_ping *ping = bench_ping_of(message);
+    if (ping != NULL) {
         bench_send(ctx, ping->from, &bench_pong_type, ping->value);
     } else if (trp_message_is(message, &bench_start_type) || --big->left > 0) {
         big_send_ping(ctx, big);

@@ -95,12 +95,13 @@ static int driver_init(trp_ctx *ctx, void *state, const void *arg) {
 static void send_due(trp_ctx *ctx, driver_state *driver) {
     const uint64_t spacing = TRP_NS_PER_S / RATE;
     uint64_t now = bench_now_ns();
+    trp_ref ref;
     while (driver->sent < driver->job->n && driver->began_ns + driver->sent * spacing <= now) {
         trp_message *message = trp_message_new(ctx, &bench_inc_type);
         bench_require(message != NULL, "out of memory");
         ((bench_inc *)trp_message_body(message))->value =
             (int64_t)(driver->began_ns + driver->sent++ * spacing);
-        int error = trp_request(ctx, driver->server, message, TRP_NEVER, NULL);
+        int error = trp_request(ctx, driver->server, message, TRP_NEVER, &ref);
         bench_require(error == 0, "a request was refused");
     }
 }
