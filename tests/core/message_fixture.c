@@ -15,8 +15,7 @@ TRP_TYPE_DEFINE(route, "test.Route", ROUTE_FIELDS)
 TRP_TYPE_DEFINE(atlas, "test.Atlas", ATLAS_FIELDS)
 TRP_TYPE_DEFINE_EMPTY(nudge, "test.Nudge")
 
-static void *counted_realloc(void *self, void *block, size_t old_size, size_t new_size)
-{
+static void *counted_realloc(void *self, void *block, size_t old_size, size_t new_size) {
     pool_ctx *ctx = self;
     if (new_size == 0) {
         free(block);
@@ -34,8 +33,7 @@ static void *counted_realloc(void *self, void *block, size_t old_size, size_t ne
     return grown;
 }
 
-void pool_ctx_init(pool_ctx *ctx)
-{
+void pool_ctx_init(pool_ctx *ctx) {
     memset(ctx, 0, sizeof *ctx);
     ctx->host.size = sizeof ctx->host;
     ctx->host.self = ctx;
@@ -44,19 +42,16 @@ void pool_ctx_init(pool_ctx *ctx)
     trpi_pool_init(&ctx->pool, &ctx->host, &ctx->depot);
 }
 
-size_t pool_ctx_deinit(pool_ctx *ctx)
-{
+size_t pool_ctx_deinit(pool_ctx *ctx) {
     trpi_pool_deinit(&ctx->pool);
     return ctx->live_bytes;
 }
 
-void pool_ctx_drop(pool_ctx *ctx, trp_message *message)
-{
+void pool_ctx_drop(pool_ctx *ctx, trp_message *message) {
     trpi_message_free(&ctx->pool, message);
 }
 
-int byte_sink_put(void *arg, const void *bytes, size_t length)
-{
+int byte_sink_put(void *arg, const void *bytes, size_t length) {
     byte_sink *sink = arg;
     sink->calls++;
     if (sink->calls == sink->fail_at) {

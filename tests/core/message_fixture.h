@@ -25,8 +25,7 @@ void pool_ctx_init(pool_ctx *ctx);
 /* Returns the slabs to the host; the bytes still live afterwards, which should be 0, are returned. */
 size_t pool_ctx_deinit(pool_ctx *ctx);
 
-static inline trp_ctx *pool_ctx_of(pool_ctx *ctx)
-{
+static inline trp_ctx *pool_ctx_of(pool_ctx *ctx) {
     return (trp_ctx *)(void *)ctx;
 }
 

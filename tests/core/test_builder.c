@@ -9,8 +9,7 @@
 
 #include <stdlib.h>
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     pool_ctx *ctx = malloc(sizeof *ctx);
     assert_non_null(ctx);
     pool_ctx_init(ctx);
@@ -18,8 +17,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
+static int teardown(void **state) {
     size_t live = pool_ctx_deinit(*state);
     free(*state);
     return live == 0 ? 0 : -1;
@@ -28,8 +26,7 @@ static int teardown(void **state)
 static const char *const labels[] = {"start", "", "end"};
 
 /* A route with something in most fields; strings in the elements of a list come after the list itself. */
-static int build_route(trp_ctx *ctx, size_t tail_hint, trp_message **out)
-{
+static int build_route(trp_ctx *ctx, size_t tail_hint, trp_message **out) {
     trp_builder b;
     trp_builder_init(&b, ctx, &route_type, tail_hint);
     trp_set(&b, route, closed, true);
@@ -54,8 +51,7 @@ static int build_route(trp_ctx *ctx, size_t tail_hint, trp_message **out)
     return trp_builder_finish(&b, out);
 }
 
-static void check_route(const route *body)
-{
+static void check_route(const route *body) {
     assert_true(body->closed);
     assert_string_equal(trp_slice_text(&body->at.label), "here");
     assert_int_equal(body->path.length, 3);
@@ -74,8 +70,7 @@ static void check_route(const route *body)
     assert_int_equal(body->extras.length, 0);
 }
 
-static void test_all_steps_build_what_the_reader_reads(void **state)
-{
+static void test_all_steps_build_what_the_reader_reads(void **state) {
     pool_ctx *ctx = *state;
     for (size_t hint = 0; hint < 400; hint += 7) {
         trp_message *message = NULL;
@@ -85,8 +80,7 @@ static void test_all_steps_build_what_the_reader_reads(void **state)
     }
 }
 
-static void test_block_can_be_moved_as_a_whole(void **state)
-{
+static void test_block_can_be_moved_as_a_whole(void **state) {
     pool_ctx *ctx = *state;
     trp_message *message = NULL;
     assert_int_equal(build_route(pool_ctx_of(ctx), 0, &message), 0);
@@ -100,8 +94,7 @@ static void test_block_can_be_moved_as_a_whole(void **state)
     free(elsewhere);
 }
 
-static void test_many_small_steps_grow_the_block(void **state)
-{
+static void test_many_small_steps_grow_the_block(void **state) {
     pool_ctx *ctx = *state;
     enum { COUNT = 2000 };
     trp_builder b;
@@ -124,8 +117,7 @@ static void test_many_small_steps_grow_the_block(void **state)
     pool_ctx_drop(ctx, message);
 }
 
-static void test_new_body_and_lists_are_zero(void **state)
-{
+static void test_new_body_and_lists_are_zero(void **state) {
     pool_ctx *ctx = *state;
     trp_message *dirty = trp_message_new_bytes(pool_ctx_of(ctx), NULL, 300);
     memset(trp_message_body(dirty), 0xee, 300);
@@ -144,8 +136,7 @@ static void test_new_body_and_lists_are_zero(void **state)
     pool_ctx_drop(ctx, message);
 }
 
-static void test_empty_steps_leave_the_field_empty(void **state)
-{
+static void test_empty_steps_leave_the_field_empty(void **state) {
     pool_ctx *ctx = *state;
     trp_builder b;
     trp_builder_init(&b, pool_ctx_of(ctx), &greeting_type, 0);
@@ -160,8 +151,7 @@ static void test_empty_steps_leave_the_field_empty(void **state)
     pool_ctx_drop(ctx, message);
 }
 
-static void assert_refused(trp_builder *b, int error)
-{
+static void assert_refused(trp_builder *b, int error) {
     trp_message *message = NULL;
     assert_null(trp_builder_body(b));
     assert_null(trp_builder_at(b, 0));
@@ -171,8 +161,7 @@ static void assert_refused(trp_builder *b, int error)
     assert_null(message);
 }
 
-static void test_misplaced_slices_are_refused(void **state)
-{
+static void test_misplaced_slices_are_refused(void **state) {
     trp_ctx *ctx = pool_ctx_of(*state);
     trp_builder b;
     trp_builder_init(&b, ctx, &greeting_type, 0);
@@ -189,8 +178,7 @@ static void test_misplaced_slices_are_refused(void **state)
     assert_refused(&b, TRP_EINVAL);
 }
 
-static void test_too_much_is_refused_and_not_allocated(void **state)
-{
+static void test_too_much_is_refused_and_not_allocated(void **state) {
     trp_ctx *ctx = pool_ctx_of(*state);
     trp_builder b;
     trp_builder_init(&b, ctx, &greeting_type, TRP_MESSAGE_MAX);
@@ -209,8 +197,7 @@ static void test_too_much_is_refused_and_not_allocated(void **state)
     assert_true(((pool_ctx *)*state)->largest <= TRPI_SLAB + 4096);
 }
 
-static void test_largest_message_can_be_built_in_two_steps(void **state)
-{
+static void test_largest_message_can_be_built_in_two_steps(void **state) {
     pool_ctx *ctx = *state;
     trp_builder b;
     trp_message *message = NULL;
@@ -223,8 +210,7 @@ static void test_largest_message_can_be_built_in_two_steps(void **state)
     pool_ctx_drop(ctx, message);
 }
 
-static void test_finish_twice_is_an_error(void **state)
-{
+static void test_finish_twice_is_an_error(void **state) {
     pool_ctx *ctx = *state;
     trp_builder b;
     trp_message *message = NULL;
@@ -236,8 +222,7 @@ static void test_finish_twice_is_an_error(void **state)
 }
 
 /* Large enough to leave the pool, so that every step asks the host. */
-static int build_large(trp_ctx *ctx, trp_message **out)
-{
+static int build_large(trp_ctx *ctx, trp_message **out) {
     static char large[5000];
     memset(large, 'x', sizeof large);
     trp_builder b;
@@ -248,8 +233,7 @@ static int build_large(trp_ctx *ctx, trp_message **out)
     return trp_builder_finish(&b, out);
 }
 
-static void test_every_allocation_fails_once(void **state)
-{
+static void test_every_allocation_fails_once(void **state) {
     (void)state;
     unsigned failures = 0;
     for (uint64_t n = 1;; n++) {
@@ -273,16 +257,17 @@ static void test_every_allocation_fails_once(void **state)
     assert_true(failures >= 3);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_all_steps_build_what_the_reader_reads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_steps_build_what_the_reader_reads, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_block_can_be_moved_as_a_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_small_steps_grow_the_block, setup, teardown),
         cmocka_unit_test_setup_teardown(test_new_body_and_lists_are_zero, setup, teardown),
         cmocka_unit_test_setup_teardown(test_empty_steps_leave_the_field_empty, setup, teardown),
         cmocka_unit_test_setup_teardown(test_misplaced_slices_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_too_much_is_refused_and_not_allocated, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_too_much_is_refused_and_not_allocated, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_largest_message_can_be_built_in_two_steps, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_finish_twice_is_an_error, setup, teardown),

@@ -12,13 +12,11 @@
 
 enum { BYTES_MAX = 4096 };
 
-static unsigned nibble(char c)
-{
+static unsigned nibble(char c) {
     return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10);
 }
 
-static size_t from_hex(const char *hex, uint8_t *bytes)
-{
+static size_t from_hex(const char *hex, uint8_t *bytes) {
     size_t length = strlen(hex) / 2;
     assert_true(length <= BYTES_MAX);
     for (size_t i = 0; i < length; i++) {
@@ -137,24 +135,104 @@ static const char *const well_formed[] = {
 
 /* Appendix F. */
 static const char *const malformed[] = {
-    "",     "18",   "19",   "1a",   "1b",   "1901", "1a0102",   "1b01020304050607",
-    "38",   "58",   "78",   "98",   "9a01ff00",     "b8",       "d8",
-    "f8",   "f900", "fa0000",       "fb000000",     "41",       "61",
-    "5affffffff00", "5bffffffffffffffff010203",     "7affffffff00",
-    "7b7fffffffffffffff010203",     "81",   "818181818181818181", "8200", "a1",
-    "a20102",       "a100", "a2000000",     "c0",   "5f4100",   "7f6100",
-    "9f",   "9f0102",       "bf",   "bf01020102",   "819f",     "9f8000",
-    "9f9f9f9f9fffffffff",   "9f819f819f9fffffff",   "1c", "1d", "1e", "3c", "3d", "3e",
-    "5c",   "5d",   "5e",   "7c",   "7d",   "7e",   "9c", "9d", "9e", "bc", "bd", "be",
-    "dc",   "dd",   "de",   "fc",   "fd",   "fe",   "f800", "f801", "f818", "f81f",
-    "5f00ff",       "5f21ff",       "5f6100ff",     "5f80ff",   "5fa0ff", "5fc000ff",
-    "5fe0ff",       "7f4100ff",     "5f5f4100ffff", "7f7f6100ffff",
-    "ff",   "81ff", "8200ff",       "a1ff", "a1ff00",           "a100ff", "a20000ff",
-    "9f81ff",       "9f829f819f9fffffffff", "bf00ff", "bf000000ff", "1f", "3f", "df",
+    "",
+    "18",
+    "19",
+    "1a",
+    "1b",
+    "1901",
+    "1a0102",
+    "1b01020304050607",
+    "38",
+    "58",
+    "78",
+    "98",
+    "9a01ff00",
+    "b8",
+    "d8",
+    "f8",
+    "f900",
+    "fa0000",
+    "fb000000",
+    "41",
+    "61",
+    "5affffffff00",
+    "5bffffffffffffffff010203",
+    "7affffffff00",
+    "7b7fffffffffffffff010203",
+    "81",
+    "818181818181818181",
+    "8200",
+    "a1",
+    "a20102",
+    "a100",
+    "a2000000",
+    "c0",
+    "5f4100",
+    "7f6100",
+    "9f",
+    "9f0102",
+    "bf",
+    "bf01020102",
+    "819f",
+    "9f8000",
+    "9f9f9f9f9fffffffff",
+    "9f819f819f9fffffff",
+    "1c",
+    "1d",
+    "1e",
+    "3c",
+    "3d",
+    "3e",
+    "5c",
+    "5d",
+    "5e",
+    "7c",
+    "7d",
+    "7e",
+    "9c",
+    "9d",
+    "9e",
+    "bc",
+    "bd",
+    "be",
+    "dc",
+    "dd",
+    "de",
+    "fc",
+    "fd",
+    "fe",
+    "f800",
+    "f801",
+    "f818",
+    "f81f",
+    "5f00ff",
+    "5f21ff",
+    "5f6100ff",
+    "5f80ff",
+    "5fa0ff",
+    "5fc000ff",
+    "5fe0ff",
+    "7f4100ff",
+    "5f5f4100ffff",
+    "7f7f6100ffff",
+    "ff",
+    "81ff",
+    "8200ff",
+    "a1ff",
+    "a1ff00",
+    "a100ff",
+    "a20000ff",
+    "9f81ff",
+    "9f829f819f9fffffffff",
+    "bf00ff",
+    "bf000000ff",
+    "1f",
+    "3f",
+    "df",
 };
 
-static void test_appendix_a_integers_are_written_and_read(void **state)
-{
+static void test_appendix_a_integers_are_written_and_read(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof unsigned_rows / sizeof unsigned_rows[0]; i++) {
         uint8_t expected[BYTES_MAX];
@@ -189,8 +267,7 @@ static void test_appendix_a_integers_are_written_and_read(void **state)
     }
 }
 
-static void test_integer_beyond_int64_is_refused_as_int(void **state)
-{
+static void test_integer_beyond_int64_is_refused_as_int(void **state) {
     (void)state;
     static const char *const rows[] = {"1b8000000000000000", "3b8000000000000000",
                                        "3bffffffffffffffff"};
@@ -205,8 +282,7 @@ static void test_integer_beyond_int64_is_refused_as_int(void **state)
     }
 }
 
-static void test_appendix_a_floats_are_read(void **state)
-{
+static void test_appendix_a_floats_are_read(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof float_rows / sizeof float_rows[0]; i++) {
         uint8_t bytes[BYTES_MAX];
@@ -227,8 +303,7 @@ static void test_appendix_a_floats_are_read(void **state)
     }
 }
 
-static void test_appendix_a_is_well_formed_and_its_truncations_are_not(void **state)
-{
+static void test_appendix_a_is_well_formed_and_its_truncations_are_not(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof well_formed / sizeof well_formed[0]; i++) {
         uint8_t bytes[BYTES_MAX];
@@ -244,8 +319,7 @@ static void test_appendix_a_is_well_formed_and_its_truncations_are_not(void **st
     }
 }
 
-static void test_appendix_f_is_refused(void **state)
-{
+static void test_appendix_f_is_refused(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
         uint8_t bytes[BYTES_MAX];
@@ -256,8 +330,7 @@ static void test_appendix_f_is_refused(void **state)
     }
 }
 
-static void test_every_short_input_is_judged_without_a_crash(void **state)
-{
+static void test_every_short_input_is_judged_without_a_crash(void **state) {
     (void)state;
     unsigned accepted = 0;
     for (unsigned i = 0; i < 1u << 24; i += i < 1u << 16 ? 1 : 251) {
@@ -267,16 +340,14 @@ static void test_every_short_input_is_judged_without_a_crash(void **state)
     assert_true(accepted > 0);
 }
 
-static void nest(uint8_t opening, size_t count, const char *inner, int expected)
-{
+static void nest(uint8_t opening, size_t count, const char *inner, int expected) {
     uint8_t bytes[BYTES_MAX];
     memset(bytes, opening, count);
     size_t length = count + from_hex(inner, bytes + count);
     assert_int_equal(trp_codec_check(bytes, length), expected);
 }
 
-static void test_depth_is_bounded_for_arrays_maps_and_tags(void **state)
-{
+static void test_depth_is_bounded_for_arrays_maps_and_tags(void **state) {
     (void)state;
     nest(0x81, TRP_CODEC_DEPTH_MAX, "00", 0);
     nest(0x81, TRP_CODEC_DEPTH_MAX + 1, "00", TRP_EDECODE);
@@ -299,8 +370,7 @@ static void test_depth_is_bounded_for_arrays_maps_and_tags(void **state)
     assert_int_equal(trp_codec_check(maps, sizeof maps), TRP_EDECODE);
 }
 
-static void test_writer_counts_what_does_not_fit(void **state)
-{
+static void test_writer_counts_what_does_not_fit(void **state) {
     (void)state;
     uint8_t bytes[8] = {0};
     for (size_t capacity = 0; capacity <= sizeof bytes; capacity++) {
@@ -323,8 +393,7 @@ static void test_writer_counts_what_does_not_fit(void **state)
     assert_int_equal(counter.length, 10);
 }
 
-static void test_reader_gives_back_what_was_written(void **state)
-{
+static void test_reader_gives_back_what_was_written(void **state) {
     (void)state;
     uint8_t buffer[64];
     trp_cbor_writer writer;
@@ -367,18 +436,39 @@ static void test_reader_gives_back_what_was_written(void **state)
     assert_int_equal(trp_cbor_skip(&reader), TRP_EDECODE);
 }
 
-static void test_utf8_is_strict(void **state)
-{
+static void test_utf8_is_strict(void **state) {
     (void)state;
-    static const char *const good[] = {
-        "",           "plain ASCII of some length", "\177",         "\302\200", "\337\277",
-        "\340\240\200", "\355\237\277",             "\356\200\200", "\357\277\277",
-        "\360\220\200\200", "\364\217\277\277",     "12345678\303\274 12345678"};
-    static const char *const bad[] = {
-        "\200",         "\277",         "\300\200",         "\301\277",         "\302",
-        "\302\300",     "\340\237\277", "\340\240",         "\355\240\200",     "\355\277\277",
-        "\360\217\277\277", "\364\220\200\200", "\365\200\200\200", "\370\210\200\200\200",
-        "\376",         "\377",         "12345678\377",     "1234567\303",      "\360\220\200"};
+    static const char *const good[] = {"",
+                                       "plain ASCII of some length",
+                                       "\177",
+                                       "\302\200",
+                                       "\337\277",
+                                       "\340\240\200",
+                                       "\355\237\277",
+                                       "\356\200\200",
+                                       "\357\277\277",
+                                       "\360\220\200\200",
+                                       "\364\217\277\277",
+                                       "12345678\303\274 12345678"};
+    static const char *const bad[] = {"\200",
+                                      "\277",
+                                      "\300\200",
+                                      "\301\277",
+                                      "\302",
+                                      "\302\300",
+                                      "\340\237\277",
+                                      "\340\240",
+                                      "\355\240\200",
+                                      "\355\277\277",
+                                      "\360\217\277\277",
+                                      "\364\220\200\200",
+                                      "\365\200\200\200",
+                                      "\370\210\200\200\200",
+                                      "\376",
+                                      "\377",
+                                      "12345678\377",
+                                      "1234567\303",
+                                      "\360\220\200"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(trpi_utf8_check((const uint8_t *)good[i], strlen(good[i])));
     }
@@ -387,8 +477,7 @@ static void test_utf8_is_strict(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_appendix_a_integers_are_written_and_read),
         cmocka_unit_test(test_integer_beyond_int64_is_refused_as_int),

@@ -29,16 +29,14 @@ _Static_assert(sizeof(atlas) == 104 && offsetof(atlas, best) == 8, "atlas");
 _Static_assert(sizeof(nudge) == 1, "nudge");
 
 static void assert_field(const trp_field *field, const char *name, uint32_t key, int kind,
-                         size_t offset)
-{
+                         size_t offset) {
     assert_string_equal(field->name, name);
     assert_int_equal(field->key, key);
     assert_int_equal(field->kind, kind);
     assert_int_equal(field->offset, offset);
 }
 
-static void test_define_makes_the_field_table(void **state)
-{
+static void test_define_makes_the_field_table(void **state) {
     (void)state;
     assert_string_equal(route_type.name, "test.Route");
     assert_int_equal(route_type.size, sizeof(route));
@@ -79,8 +77,7 @@ static void test_define_makes_the_field_table(void **state)
 TRP_TYPE_DECLARE(full, FULL_FIELDS)
 TRP_TYPE_DEFINE(full, "test.Full", FULL_FIELDS)
 
-static void test_type_may_have_64_fields(void **state)
-{
+static void test_type_may_have_64_fields(void **state) {
     (void)state;
     assert_int_equal(full_type.fields_len, TRP_TYPE_FIELDS_MAX);
     assert_int_equal(trpi_type_check(&full_type, NULL), 0);
@@ -98,15 +95,13 @@ extern const trp_type by_hand_type;
     F(text(sizeof(((by_hand *)0)->text)), text, 2)
 TRP_TYPE_DEFINE(by_hand, "test.ByHand", BY_HAND_FIELDS)
 
-static void test_struct_by_hand_gets_a_table(void **state)
-{
+static void test_struct_by_hand_gets_a_table(void **state) {
     (void)state;
     assert_int_equal(trpi_type_check(&by_hand_type, NULL), 0);
     assert_int_equal(by_hand_type.fields[1].capacity, 12);
 }
 
-static void test_sound_types_pass_the_check(void **state)
-{
+static void test_sound_types_pass_the_check(void **state) {
     (void)state;
     const trp_type *const types[] = {&scalars_type, &greeting_type, &blobs_type, &point_type,
                                      &route_type,   &atlas_type,    &nudge_type};
@@ -121,8 +116,7 @@ typedef struct spoilt {
     trp_type type;
 } spoilt;
 
-static spoilt sound_pair(void)
-{
+static spoilt sound_pair(void) {
     return (spoilt){
         .fields = {{.name = "a", .key = 1, .kind = TRP_FIELD_U32, .offset = 0},
                    {.name = "b", .key = 2, .kind = TRP_FIELD_U64, .offset = 8}},
@@ -130,8 +124,7 @@ static spoilt sound_pair(void)
     };
 }
 
-static void assert_fault(spoilt *pair, const char *field, const char *word)
-{
+static void assert_fault(spoilt *pair, const char *field, const char *word) {
     trpi_type_fault fault = {0};
     pair->type.fields = pair->fields;
     assert_int_equal(trpi_type_check(&pair->type, &fault), TRP_EINVAL);
@@ -145,8 +138,7 @@ static void assert_fault(spoilt *pair, const char *field, const char *word)
     }
 }
 
-static void test_unsound_fields_are_named(void **state)
-{
+static void test_unsound_fields_are_named(void **state) {
     (void)state;
     spoilt pair = sound_pair();
     pair.type.fields = pair.fields;
@@ -197,8 +189,7 @@ static void test_unsound_fields_are_named(void **state)
     assert_non_null(strstr(fault.text, "name"));
 }
 
-static void test_unsound_types_are_refused(void **state)
-{
+static void test_unsound_types_are_refused(void **state) {
     (void)state;
     spoilt pair = sound_pair();
     pair.type.name = NULL;
@@ -212,18 +203,18 @@ static void test_unsound_types_are_refused(void **state)
     pair = sound_pair();
     assert_int_equal(trpi_type_check(&pair.type, NULL), TRP_EINVAL); /* without its table */
     trp_type empty_record = {.name = "test.Nothing", .size = 0};
-    pair.fields[0] = (trp_field){
-        .name = "a", .key = 1, .kind = TRP_FIELD_RECORD, .record = &empty_record};
+    pair.fields[0] =
+        (trp_field){.name = "a", .key = 1, .kind = TRP_FIELD_RECORD, .record = &empty_record};
     assert_fault(&pair, "a", "size");
 }
 
-static void test_records_nest_eight_deep_and_no_deeper(void **state)
-{
+static void test_records_nest_eight_deep_and_no_deeper(void **state) {
     (void)state;
     trp_type types[TRP_TYPE_DEPTH_MAX + 2];
     trp_field fields[TRP_TYPE_DEPTH_MAX + 2];
     for (size_t i = 0; i < TRP_TYPE_DEPTH_MAX + 2; i++) {
-        types[i] = (trp_type){.name = "test.Deep", .size = 8, .fields_len = 1, .fields = &fields[i]};
+        types[i] =
+            (trp_type){.name = "test.Deep", .size = 8, .fields_len = 1, .fields = &fields[i]};
         fields[i] = (trp_field){.name = "inner", .key = 1, .kind = TRP_FIELD_U32};
         if (i > 0) {
             fields[i].kind = TRP_FIELD_LIST;
@@ -245,8 +236,7 @@ static void test_records_nest_eight_deep_and_no_deeper(void **state)
 }
 
 /* Vectors of the FNV authors' test suite, and one of our own names, which the protocol depends on. */
-static void test_hash_is_fnv_1a(void **state)
-{
+static void test_hash_is_fnv_1a(void **state) {
     (void)state;
     trp_type type = {.name = ""};
     assert_true(trp_type_hash(&type) == UINT64_C(0xcbf29ce484222325));
@@ -256,8 +246,7 @@ static void test_hash_is_fnv_1a(void **state)
     assert_true(trp_type_hash(&type) == UINT64_C(0x85944171f73967e8));
 }
 
-static void test_of_gives_the_body_of_the_right_type_only(void **state)
-{
+static void test_of_gives_the_body_of_the_right_type_only(void **state) {
     (void)state;
     pool_ctx ctx;
     pool_ctx_init(&ctx);
@@ -270,8 +259,7 @@ static void test_of_gives_the_body_of_the_right_type_only(void **state)
     assert_int_equal(pool_ctx_deinit(&ctx), 0);
 }
 
-static void test_empty_slices_read_as_nothing(void **state)
-{
+static void test_empty_slices_read_as_nothing(void **state) {
     (void)state;
     route body = {0};
     assert_string_equal(trp_slice_text(&body.at.label), "");
@@ -283,8 +271,7 @@ static void test_empty_slices_read_as_nothing(void **state)
     assert_int_equal(count, 0);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_define_makes_the_field_table),
         cmocka_unit_test(test_type_may_have_64_fields),

@@ -82,6 +82,9 @@ static int decode_plain_pid(const uint8_t *bytes, size_t length, trp_pid *pid) {
             return TRP_EDECODE;
         }
     }
+    if (numbers[3] == 0) { /* nobody is null, and is not spelt in many ways */
+        return TRP_EDECODE;
+    }
     *pid = (trp_pid){.node = (uint32_t)numbers[0],
                      .epoch = (uint32_t)numbers[1],
                      .index = (uint32_t)numbers[2],
