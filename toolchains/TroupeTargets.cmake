@@ -29,6 +29,15 @@ endif()
 if(TRP_COVERAGE)
     add_compile_options(--coverage)
     add_link_options(--coverage)
+    # After the tests: `cmake --build --preset native-coverage --target coverage` prints a table.
+    find_program(TRP_GCOVR gcovr DOC "Summarises gcov's counters; Debian package gcovr")
+    if(TRP_GCOVR)
+        add_custom_target(coverage
+            COMMAND "${TRP_GCOVR}" --root "${PROJECT_SOURCE_DIR}"
+                --filter core/ --filter platform-native/ --print-summary "${PROJECT_BINARY_DIR}"
+            WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+            VERBATIM)
+    endif()
 endif()
 
 # troupe_own_target(<target>): C11, our warnings, hidden symbols.
