@@ -24,8 +24,9 @@ TRP_BEGIN_DECLS
  * initialisers; absent callbacks are NULL.
  */
 typedef struct trp_behaviour {
-    size_t size;         /**< sizeof(trp_behaviour) */
-    const char *name;    /**< name for spawning from JavaScript and from other nodes, and for logs; required */
+    size_t size; /**< sizeof(trp_behaviour) */
+    const char *
+        name; /**< name for spawning from JavaScript and from other nodes, and for logs; required */
     uint32_t state_size; /**< bytes of state per actor, zeroed before init; 0 allowed */
     uint32_t flags;      /**< TRP_BEHAVIOUR_* */
 
@@ -66,11 +67,14 @@ typedef struct trp_behaviour {
 
 /** What a spawner can choose. Zero is the default for each. */
 typedef struct trp_spawn_options {
-    size_t size;              /**< sizeof(trp_spawn_options) */
-    const char *name;         /**< also registers this name (name.h), atomically; TRP_EEXIST undoes the spawn */
-    bool monitor;             /**< also monitors the new actor (monitor.h) */
-    bool pinned;              /**< the actor never leaves the scheduler it is spawned on */
-    uint32_t mailbox_messages;/**< mailbox limit in messages, 0 = the runtime's default */
+    size_t size; /**< sizeof(trp_spawn_options) */
+    const char
+        *name;    /**< also registers this name (name.h), atomically; TRP_EEXIST undoes the spawn */
+    bool monitor; /**< also monitors the new actor (monitor.h) */
+    bool link;    /**< also links to the new actor (link.h) */
+    bool pinned;  /**< the actor never leaves the scheduler it is spawned on */
+    uint32_t mailbox_messages; /**< mailbox limit in messages, 0 = the runtime's default */
+    uint64_t link_tag;         /**< tag of that link on the spawner's side; the new actor's has 0 */
 } trp_spawn_options;
 
 /**

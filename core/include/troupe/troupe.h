@@ -11,6 +11,7 @@
 #include "troupe/error.h"
 #include "troupe/exit.h"
 #include "troupe/host.h"
+#include "troupe/link.h"
 #include "troupe/message.h"
 #include "troupe/monitor.h"
 #include "troupe/name.h"

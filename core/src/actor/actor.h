@@ -25,10 +25,12 @@ enum {
 };
 
 enum {
-    TRPI_ACTOR_CONSUMED = 1, /* the first message is done with; a producer was busy behind it */
-    TRPI_ACTOR_EXACT = 2,    /* the mailbox has a limit of its own: each message is counted */
-    TRPI_ACTOR_ENDING = 4,   /* terminate has begun */
-    TRPI_ACTOR_ZOMBIE = 8    /* ended, but the mailbox is not left yet */
+    TRPI_ACTOR_CONSUMED = 1,    /* the first message is done with; a producer was busy behind it */
+    TRPI_ACTOR_EXACT = 2,       /* the mailbox has a limit of its own: each message is counted */
+    TRPI_ACTOR_ENDING = 4,      /* terminate has begun */
+    TRPI_ACTOR_ZOMBIE = 8,      /* ended, but the mailbox is not left yet */
+    TRPI_ACTOR_TRAPS = 16,      /* exit signals come as messages */
+    TRPI_ACTOR_LINKED_LATE = 32 /* has links that were not made by spawning: some may be double */
 };
 
 /* A block of the actor's own heap (trp_alloc); the memory follows. */
@@ -47,15 +49,17 @@ typedef struct trpi_held {
 } trpi_held;
 
 /*
- * The body of a MONITOR message while the target has it: a trp_down whose `pid` is the watcher and
- * whose reason is not known yet.
+ * The body of a MONITOR or LINK message while the actor keeps it: somebody to be told of its end. A
+ * MONITOR's is a trp_down whose `pid` is the watcher and whose reason is not known yet.
  */
-typedef struct trpi_watch {
-    trp_ref ref;
-    trp_pid watcher;
+typedef struct trpi_bond {
+    uint64_t ref; /* the monitor's ref; the link's tag on this side */
+    trp_pid peer;
     trp_message *next;
     trp_message **pprev;
-} trpi_watch;
+    trp_message *other; /* LINK: the block on the other side */
+    bool is_over;       /* LINK: without effect, kept until nothing refers to it */
+} trpi_bond;
 
 typedef struct trpi_side {
     trpi_heap_block *heap;
@@ -79,8 +83,8 @@ struct trpi_actor {
     trpi_task task;
     const trp_behaviour *behaviour;
     trpi_side *side;
-    trpi_entry *entries;   /* timers, requests and monitors of this actor */
-    trp_message *watchers; /* MONITOR messages of those who watch it */
+    trpi_entry *entries; /* timers, requests and monitors of this actor */
+    trp_message *bonds;  /* MONITOR and LINK messages of those who are told when it ends */
     union {
         void *state; /* if it is larger than TRPI_INLINE_STATE */
         char inline_state[TRPI_INLINE_STATE];
@@ -190,6 +194,28 @@ void trpi_actor_dispose(trp_ctx *ctx, trp_message *message, trpi_owes owes);
 
 /* Gives up whatever an entry of the running actor stands for, and the entry. */
 void trpi_entry_give_up(trp_ctx *ctx, trpi_entry *entry);
+
+/* Adds a block to the bonds of an actor, and takes it out of them. */
+void trpi_bond_add(trpi_actor *actor, trp_message *block);
+void trpi_bond_remove(trp_message *block);
+
+/*
+ * Links the running actor and one it is spawning; the spawner's side, or NULL when out of memory.
+ */
+trpi_bond *trpi_link_spawned(trp_ctx *ctx, trpi_actor *child, uint64_t tag);
+
+/* Makes a LINK block the EXIT message of `from` and sends it to the other side. */
+void trpi_send_exit(trp_ctx *ctx, trp_message *block, trp_pid from, const trp_exit *reason);
+
+/*
+ * What the running actor does with signals of links. on_exit turns the message into a trp_exited;
+ * false if the link is over and nobody is to hear of it. on_link keeps the message. on_unlink is
+ * true if the message stays with the mailbox; false if it has been sent back.
+ */
+bool trpi_on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message);
+void trpi_on_link(trpi_actor *actor, trp_message *message);
+bool trpi_on_unlink(trp_ctx *ctx, trp_message *message);
+void trpi_on_unlink_ack(trp_ctx *ctx, trp_message *message);
 
 /* After trp_abort: ends the actor whose callback was left. */
 void trpi_actor_recover(trp_ctx *ctx);

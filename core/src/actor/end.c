@@ -1,7 +1,7 @@
 /*
  * Ending an actor. The order is what others rely on: terminate; then no new message finds it; its
  * names are released; what it waited for is given up; what it held is answered; only then its
- * watchers are told; then its backlog is answered and its memory freed.
+ * monitors and links are told; then its backlog is answered and its memory freed.
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
@@ -49,14 +49,18 @@ static void give_up_entries(trp_ctx *ctx, trpi_actor *actor) {
     }
 }
 
-static void tell_watchers(trp_ctx *ctx, trpi_actor *actor, trp_pid pid, const trp_exit *reason) {
-    trp_message *monitor = actor->watchers;
-    actor->watchers = NULL;
-    while (monitor != NULL) {
-        trpi_watch *watch = trpi_body(monitor);
-        trp_message *next = watch->next;
-        trpi_discard(ctx, pid, monitor, reason, TRP_ENOPROC);
-        monitor = next;
+static void tell_bonds(trp_ctx *ctx, trpi_actor *actor, trp_pid pid, const trp_exit *reason) {
+    trp_message *block = actor->bonds;
+    actor->bonds = NULL;
+    while (block != NULL) {
+        trpi_bond *bond = trpi_body(block);
+        trp_message *next = bond->next;
+        if (block->kind == TRPI_LINK && bond->is_over) {
+            trpi_message_free(&ctx->sched.pool, block);
+        } else {
+            trpi_discard(ctx, pid, block, reason, TRP_ENOPROC);
+        }
+        block = next;
     }
 }
 
@@ -99,7 +103,7 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     if (actor->side != NULL) {
         answer_held(ctx, actor->side, reason);
     }
-    tell_watchers(ctx, actor, pid, reason);
+    tell_bonds(ctx, actor, pid, reason);
     free_state(ctx, actor);
     count_end(ctx, pid, reason);
     actor->flags |= TRPI_ACTOR_ZOMBIE;

@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-_Static_assert(offsetof(trpi_watch, watcher) == offsetof(trp_down, pid), "a watch is a trp_down");
-_Static_assert(sizeof(trpi_watch) <= sizeof(trp_down), "a watch is a trp_down");
+_Static_assert(offsetof(trpi_bond, peer) == offsetof(trp_down, pid), "a bond begins as a trp_down");
+_Static_assert(sizeof(trpi_bond) <= sizeof(trp_down), "a bond fits into a trp_down");
 
 #define DOWN_FIELDS(F)                                                                             \
     F(ref, ref, 1)                                                                                 \

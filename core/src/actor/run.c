@@ -9,6 +9,7 @@
 #include "actor/actor.h"
 #include "actor/entry.h"
 #include "troupe/error.h"
+#include "troupe/link.h"
 #include "troupe/monitor.h"
 
 #include <string.h>
@@ -152,26 +153,9 @@ static trpi_owes on_down(trp_ctx *ctx, trpi_actor *actor, trp_message *message) 
     return TRPI_OWES_FREE;
 }
 
-static trpi_owes on_monitor(trpi_actor *actor, trp_message *message) {
-    trpi_watch *watch = trpi_body(message);
-    watch->next = actor->watchers;
-    watch->pprev = &actor->watchers;
-    if (watch->next != NULL) {
-        trpi_watch *after = trpi_body(watch->next);
-        after->pprev = &watch->next;
-    }
-    actor->watchers = message;
-    return TRPI_OWES_NOTHING;
-}
-
 static trpi_owes on_demonitor(trp_ctx *ctx, trp_message *message) {
     trp_message *monitor = trpi_entry_of_signal(message)->u.message;
-    trpi_watch *watch = trpi_body(monitor);
-    *watch->pprev = watch->next;
-    if (watch->next != NULL) {
-        trpi_watch *after = trpi_body(watch->next);
-        after->pprev = watch->pprev;
-    }
+    trpi_bond_remove(monitor);
     trpi_message_free(&ctx->sched.pool, monitor);
     return TRPI_OWES_ENTRY;
 }
@@ -181,6 +165,19 @@ static void ask_to_end(trp_ctx *ctx, const trp_exit *reason) {
         ctx->frame.is_ending = true;
         ctx->frame.ending = *reason;
     }
+}
+
+static trpi_owes on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if (!trpi_on_exit(ctx, actor, message)) {
+        return TRPI_OWES_FREE;
+    }
+    const trp_exited *exited = trpi_body(message);
+    if ((actor->flags & TRPI_ACTOR_TRAPS) != 0) {
+        lend(ctx, actor, message);
+    } else if (trp_exit_is_abnormal(&exited->reason)) {
+        ask_to_end(ctx, &exited->reason);
+    }
+    return TRPI_OWES_FREE;
 }
 
 static trpi_owes on_rare(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
@@ -201,11 +198,22 @@ static trpi_owes on_rare(trp_ctx *ctx, trpi_actor *actor, trp_message *message) 
         return TRPI_OWES_FREE;
     }
     case TRPI_MONITOR:
-        return on_monitor(actor, message);
+        trpi_bond_add(actor, message);
+        return TRPI_OWES_NOTHING;
     case TRPI_DEMONITOR:
         return on_demonitor(ctx, message);
     case TRPI_DOWN:
         return on_down(ctx, actor, message);
+    case TRPI_EXIT:
+        return on_exit(ctx, actor, message);
+    case TRPI_LINK:
+        trpi_on_link(actor, message);
+        return TRPI_OWES_NOTHING;
+    case TRPI_UNLINK:
+        return trpi_on_unlink(ctx, message) ? TRPI_OWES_FREE : TRPI_OWES_NOTHING;
+    case TRPI_UNLINK_ACK:
+        trpi_on_unlink_ack(ctx, message);
+        return TRPI_OWES_FREE;
     case TRPI_PLAIN:
     case TRPI_REQUEST:
     case TRPI_CALL:

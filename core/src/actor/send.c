@@ -401,6 +401,9 @@ void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit
     case TRPI_MONITOR:
         send_down(ctx, to, message, reason);
         return;
+    case TRPI_LINK:
+        trpi_send_exit(ctx, message, to, reason);
+        return;
     case TRPI_TIMER:
     case TRPI_DEMONITOR:
         trpi_entry_free(ctx, trpi_entry_of_signal(message));
@@ -415,6 +418,9 @@ void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit
     case TRPI_STOP:
     case TRPI_KILL:
     case TRPI_DOWN:
+    case TRPI_EXIT:
+    case TRPI_UNLINK:
+    case TRPI_UNLINK_ACK:
     case TRPI_CALL:
     case TRPI_STUB:
         break;

@@ -74,7 +74,7 @@ static int prepare(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn
     actor->pin = TRPI_NOT_PINNED;
     actor->side = NULL;
     actor->entries = NULL;
-    actor->watchers = NULL;
+    actor->bonds = NULL;
     init_limit(ctx, actor, options);
     if (options != NULL && options->pinned) {
         actor->pin = (uint8_t)ctx->sched.index;
@@ -146,8 +146,11 @@ static int check(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn_o
     if (behaviour == NULL || behaviour->handle == NULL || behaviour->name == NULL) {
         return TRP_EINVAL;
     }
-    if (options != NULL && options->monitor && (monitor == NULL || ctx->frame.actor == NULL)) {
+    if (options != NULL && options->monitor && monitor == NULL) {
         return TRP_EINVAL;
+    }
+    if (options != NULL && (options->monitor || options->link) && ctx->frame.actor == NULL) {
+        return TRP_ESTATE;
     }
     if (trpi_load(&ctx->runtime->stopping, TRPI_ACQUIRE) != 0) {
         return TRP_ESTATE;
@@ -156,20 +159,47 @@ static int check(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn_o
 }
 
 /*
- * The monitor is made before init, while nobody else can reach the new actor's mailbox, and so that
- * its failure can still undo the spawn. Its message waits there behind the stub; if init fails the
- * DOWN that comes of it finds no entry.
+ * The ties of a new actor to its spawner, made before init so that their failure can still undo the
+ * spawn.
  */
-static int add_monitor(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options *options,
-                       trp_ref *monitor) {
-    if (options == NULL || !options->monitor) {
-        return 0;
+typedef struct ties {
+    trp_ref monitor;
+    trpi_bond *link;
+} ties;
+
+/*
+ * The monitor's message waits in the new mailbox behind the stub. If init fails, neither tie is
+ * heard of: the DOWN finds no entry, the exit signal a link that is over.
+ */
+static int tie(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options *options, ties *made) {
+    int error = 0;
+    if (options != NULL && options->monitor) {
+        error = trp_monitor(ctx, trpi_actor_pid(actor), &made->monitor);
     }
-    return trp_monitor(ctx, trpi_actor_pid(actor), monitor);
+    if (error == 0 && options != NULL && options->link) {
+        made->link = trpi_link_spawned(ctx, actor, options->link_tag);
+        error = made->link == NULL ? TRP_ENOMEM : 0;
+    }
+    return error;
+}
+
+static void untie(trp_ctx *ctx, const ties *made) {
+    if (made->monitor != 0) {
+        (void)trp_demonitor(ctx, made->monitor);
+    }
+    if (made->link != NULL) {
+        made->link->is_over = true;
+    }
 }
 
 int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
                   const trp_spawn_options *options, trp_pid *pid, trp_ref *monitor) {
+    trp_spawn_options known;
+    if (options != NULL && options->size < sizeof known) {
+        memset(&known, 0, sizeof known); /* of a caller built with an older header */
+        memcpy(&known, options, options->size);
+        options = &known;
+    }
     trpi_actor *actor;
     int error = check(ctx, behaviour, options, monitor);
     if (error == 0) {
@@ -178,17 +208,15 @@ int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
     if (error != 0) {
         return error;
     }
-    trp_ref ref = 0;
+    ties made = {0, NULL};
     trpi_frame ended;
     memset(&ended, 0, sizeof ended);
-    error = add_monitor(ctx, actor, options, &ref);
+    error = tie(ctx, actor, options, &made);
     if (error == 0) {
         error = run_init(ctx, actor, arg, options, &ended);
-        if (error != 0 && ref != 0) {
-            (void)trp_demonitor(ctx, ref);
-        }
     }
     if (error != 0) {
+        untie(ctx, &made);
         trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, error, "init failed");
         trpi_actor_finish(ctx, actor, &reason);
         return error;
@@ -196,7 +224,7 @@ int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
     trp_pid spawned = trpi_actor_pid(actor);
     trace_spawn(ctx, spawned);
     if (ended.is_ending) {
-        trpi_actor_end(ctx, actor, &ended.ending, true);
+        trpi_actor_end(ctx, actor, &ended.ending, ended.ending.kind != TRP_EXIT_KILLED);
     } else {
         let_go(ctx, actor);
     }
@@ -204,7 +232,7 @@ int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
         *pid = spawned;
     }
     if (monitor != NULL) {
-        *monitor = ref;
+        *monitor = made.monitor;
     }
     return 0;
 }

@@ -23,8 +23,12 @@ typedef enum trpi_kind {
     TRPI_MONITOR,   /* body: trp_down, with pid = the watcher; becomes the DOWN message */
     TRPI_DEMONITOR, /* ref names the watcher's entry */
     TRPI_DOWN,      /* body: trp_down; the block that travelled as MONITOR */
-    TRPI_CALL,      /* body: a function to run with the root ctx */
-    TRPI_STUB       /* a mailbox's own filler, never handled */
+    TRPI_LINK,      /* body: trpi_bond; kept by who gets it */
+    TRPI_UNLINK,    /* these three: link.c has the bodies */
+    TRPI_UNLINK_ACK,
+    TRPI_EXIT, /* a LINK block on its way with the reason */
+    TRPI_CALL, /* body: a function to run with the root ctx */
+    TRPI_STUB  /* a mailbox's own filler, never handled */
 } trpi_kind;
 
 enum {
