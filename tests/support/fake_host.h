@@ -92,6 +92,9 @@ int fake_setup(void **state);
 int fake_setup_two(void **state);
 int fake_teardown(void **state);
 
+/* A CMocka test that gets a fake host with one scheduler as *state, and is checked for leaks. */
+#define FAKE_TEST(test) cmocka_unit_test_setup_teardown(test, fake_setup, fake_teardown)
+
 /* Lets `fake` live in the time of `other`. Before fake_start. */
 void fake_share_clock(fake_host *fake, fake_host *other);
 
