@@ -70,10 +70,7 @@ size_t trpi_cbor_double(uint8_t *at, double number) {
     uint64_t bits;
     memcpy(&bits, &number, sizeof bits);
     at[0] = (TRP_CBOR_SIMPLE << 5) | TRP_CBOR_INFO_F64;
-    for (unsigned i = 8; i > 0; i--) {
-        at[i] = (uint8_t)bits;
-        bits >>= 8;
-    }
+    trpi_put_u64(at + 1, bits);
     return 9;
 }
 
@@ -87,72 +84,90 @@ void trp_cbor_reader_init(trp_cbor_reader *reader, const void *bytes, size_t len
     reader->end = length > 0 ? reader->at + length : reader->at;
 }
 
-/* Reads the argument of a header whose low bits are `info`, or returns NULL. */
+/* Reads the argument of a header whose low bits are `info` and returns where it ends, or NULL. */
 static const uint8_t *read_argument(const uint8_t *at, const uint8_t *end, unsigned info,
                                     uint64_t *argument) {
     if (info < 24) {
         *argument = info;
         return at;
     }
-    if (info > 27) {
+    if (info > 27 || (size_t)(end - at) < (size_t)1 << (info - 24)) {
         return NULL;
     }
-    unsigned length = 1u << (info - 24);
-    if ((size_t)(end - at) < length) {
-        return NULL;
+    switch (info) {
+    case 24:
+        *argument = at[0];
+        return at + 1;
+    case 25:
+        *argument = trpi_get_u16(at);
+        return at + 2;
+    case 26:
+        *argument = trpi_get_u32(at);
+        return at + 4;
+    default:
+        *argument = trpi_get_u64(at);
+        return at + 8;
     }
-    uint64_t number = 0;
-    for (unsigned i = 0; i < length; i++) {
-        number = number << 8 | at[i];
-    }
-    *argument = number;
-    return at + length;
 }
 
 static bool may_be_indefinite(unsigned major) {
     return (major >= TRP_CBOR_BYTES && major <= TRP_CBOR_MAP) || major == TRP_CBOR_SIMPLE;
 }
 
-/* What must follow the header at least, one byte for an item, is there. */
-static bool has_room(const trp_cbor_item *item, size_t left) {
-    switch (item->major) {
+/* What must follow a header at least, one byte for an item, is there. */
+static bool has_room(unsigned major, unsigned info, uint64_t argument, size_t left) {
+    switch (major) {
     case TRP_CBOR_BYTES:
     case TRP_CBOR_TEXT:
     case TRP_CBOR_ARRAY:
-        return item->argument <= left;
+        return argument <= left;
     case TRP_CBOR_MAP:
-        return item->argument <= left / 2;
+        return argument <= left / 2;
     case TRP_CBOR_SIMPLE:
         /* RFC 8949, 3.3: the two-byte form of the simple values that fit one byte is not well-formed. */
-        return item->info != 24 || item->argument >= 32;
+        return info != 24 || argument >= 32;
     default:
         return true;
     }
 }
 
-int trp_cbor_next(trp_cbor_reader *reader, trp_cbor_item *item) {
-    const uint8_t *at = reader->at;
-    if (at == reader->end) {
-        return TRP_EDECODE;
+/* Reads one header, and the content of a definite string. Returns where it ends, or NULL without writing `item`. */
+static const uint8_t *read_item(const uint8_t *at, const uint8_t *end, trp_cbor_item *item) {
+    if (at == end) {
+        return NULL;
     }
-    trp_cbor_item next = {.major = (uint8_t)(*at >> 5), .info = *at & 31};
+    unsigned major = *at >> 5;
+    unsigned info = *at & 31;
+    uint64_t argument = 0;
+    const uint8_t *bytes = NULL;
     at++;
-    if (next.info == TRP_CBOR_INFO_INDEFINITE) {
-        if (!may_be_indefinite(next.major)) {
-            return TRP_EDECODE;
+    if (info == TRP_CBOR_INFO_INDEFINITE) {
+        if (!may_be_indefinite(major)) {
+            return NULL;
         }
     } else {
-        at = read_argument(at, reader->end, next.info, &next.argument);
-        if (at == NULL || !has_room(&next, (size_t)(reader->end - at))) {
-            return TRP_EDECODE;
+        at = read_argument(at, end, info, &argument);
+        if (at == NULL || !has_room(major, info, argument, (size_t)(end - at))) {
+            return NULL;
         }
-        if (next.major == TRP_CBOR_BYTES || next.major == TRP_CBOR_TEXT) {
-            next.bytes = at;
-            at += next.argument;
+        if (major == TRP_CBOR_BYTES || major == TRP_CBOR_TEXT) {
+            bytes = at;
+            at += argument;
         }
     }
+    item->major = (uint8_t)major;
+    item->info = (uint8_t)info;
+    item->argument = argument;
+    item->bytes = bytes;
+    return at;
+}
+
+int trp_cbor_next(trp_cbor_reader *reader, trp_cbor_item *item) {
+    const uint8_t *at = read_item(reader->at, reader->end, item);
+    if (at == NULL) {
+        return TRP_EDECODE;
+    }
     reader->at = at;
-    *item = next;
     return 0;
 }
 
@@ -214,19 +229,20 @@ static bool opens_level(const trp_cbor_item *item, skip_level *level) {
 int trpi_cbor_skip(trp_cbor_reader *reader, unsigned depth) {
     skip_level levels[TRP_CBOR_DEPTH_MAX + 2];
     unsigned top = 0;
-    trp_cbor_reader ahead = *reader;
+    const uint8_t *at = reader->at;
     levels[0] = (skip_level){.left = 1};
     for (;;) {
         while (levels[top].until == 0 && levels[top].left == 0) {
             if (top == 0) {
-                *reader = ahead;
+                reader->at = at;
                 return 0;
             }
             top--;
         }
         trp_cbor_item item;
         skip_level inner;
-        if (trp_cbor_next(&ahead, &item) != 0 || !level_accepts(&levels[top], &item)) {
+        at = read_item(at, reader->end, &item);
+        if (at == NULL || !level_accepts(&levels[top], &item)) {
             return TRP_EDECODE;
         }
         if (item.major == TRP_CBOR_SIMPLE && item.info == TRP_CBOR_INFO_INDEFINITE) {
@@ -254,12 +270,11 @@ int trp_cbor_skip(trp_cbor_reader *reader) {
 
 /* Reads one header of definite length if it has that major type. */
 static int get(trp_cbor_reader *reader, trp_cbor_major major, trp_cbor_item *item) {
-    trp_cbor_reader ahead = *reader;
-    if (trp_cbor_next(&ahead, item) != 0 || item->major != major ||
-        item->info == TRP_CBOR_INFO_INDEFINITE) {
+    const uint8_t *at = read_item(reader->at, reader->end, item);
+    if (at == NULL || item->major != major || item->info == TRP_CBOR_INFO_INDEFINITE) {
         return TRP_EDECODE;
     }
-    *reader = ahead;
+    reader->at = at;
     return 0;
 }
 
@@ -282,12 +297,12 @@ int trpi_cbor_to_int(const trp_cbor_item *item, int64_t *number) {
 }
 
 int trp_cbor_get_int(trp_cbor_reader *reader, int64_t *number) {
-    trp_cbor_reader ahead = *reader;
     trp_cbor_item item;
-    if (trp_cbor_next(&ahead, &item) != 0 || trpi_cbor_to_int(&item, number) != 0) {
+    const uint8_t *at = read_item(reader->at, reader->end, &item);
+    if (at == NULL || trpi_cbor_to_int(&item, number) != 0) {
         return TRP_EDECODE;
     }
-    *reader = ahead;
+    reader->at = at;
     return 0;
 }
 
@@ -387,11 +402,11 @@ int trpi_cbor_to_double(const trp_cbor_item *item, double *number) {
 }
 
 int trp_cbor_get_double(trp_cbor_reader *reader, double *number) {
-    trp_cbor_reader ahead = *reader;
     trp_cbor_item item;
-    if (trp_cbor_next(&ahead, &item) != 0 || trpi_cbor_to_double(&item, number) != 0) {
+    const uint8_t *at = read_item(reader->at, reader->end, &item);
+    if (at == NULL || trpi_cbor_to_double(&item, number) != 0) {
         return TRP_EDECODE;
     }
-    *reader = ahead;
+    reader->at = at;
     return 0;
 }

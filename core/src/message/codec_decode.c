@@ -78,7 +78,7 @@ static int decode_plain_pid(const uint8_t *bytes, size_t length, trp_pid *pid) {
         return TRP_EDECODE;
     }
     for (int i = 0; i < 4; i++) {
-        if (trp_cbor_get_uint(&reader, &numbers[i]) != 0 || numbers[i] > UINT32_MAX) {
+        if (trpi_cbor_get_uint(&reader, &numbers[i]) != 0 || numbers[i] > UINT32_MAX) {
             return TRP_EDECODE;
         }
     }
@@ -180,7 +180,7 @@ static int decode_signed(decoder *d, size_t offset, bool is_64) {
 
 static int decode_unsigned(decoder *d, size_t offset, bool is_64) {
     uint64_t number;
-    if (trp_cbor_get_uint(&d->reader, &number) != 0 || (!is_64 && number > UINT32_MAX)) {
+    if (trpi_cbor_get_uint(&d->reader, &number) != 0 || (!is_64 && number > UINT32_MAX)) {
         return TRP_EDECODE;
     }
     uint32_t narrow = (uint32_t)number;
@@ -296,7 +296,7 @@ static uint32_t find_field(const trp_type *type, uint32_t next, uint64_t key) {
 static int decode_field(decoder *d) {
     frame *top = &d->frames[d->depth - 1];
     uint64_t key;
-    if (trp_cbor_get_uint(&d->reader, &key) != 0) {
+    if (trpi_cbor_get_uint(&d->reader, &key) != 0) {
         return TRP_EDECODE;
     }
     uint32_t index = find_field(top->type, top->next, key);
