@@ -38,9 +38,9 @@ static const trp_type *const counter_types[] = {
 };
 
 const trp_behaviour counter = {
-    TRP_BEHAVIOUR("counter"), /* the name by which JavaScript and other nodes spawn it */
-    .state_size = sizeof(int64_t),
-    .init = counter_init,
-    .handle = counter_handle,
-    .types = counter_types,
+    TRP_BEHAVIOUR("counter"),      /* by which JavaScript and other nodes spawn it */
+    .state_size = sizeof(int64_t), /* begins as zero */
+    .init = counter_init,          /* optional, as is .terminate */
+    .handle = counter_handle,      /* required */
+    .types = counter_types,        /* made known with the behaviour */
 };
