@@ -295,11 +295,16 @@ bool fake_run_if_woken(fake_host *fake) {
             return true;
         }
     }
-    bool done = true;
+    return fake_is_done(fake);
+}
+
+bool fake_is_done(const fake_host *fake) {
     for (unsigned i = 0; i < fake->schedulers; i++) {
-        done = done && fake->scheduler[i].last == TRP_STEP_DONE;
+        if (fake->scheduler[i].last != TRP_STEP_DONE) {
+            return false;
+        }
     }
-    return done;
+    return true;
 }
 
 bool fake_run(fake_host *fake) {
@@ -354,6 +359,12 @@ void fake_advance_all(fake_host *const *fakes, size_t fakes_len, uint64_t ns) {
 
 void fake_advance(fake_host *fake, uint64_t ns) {
     fake_advance_all(&fake, 1, ns);
+}
+
+bool fake_shut_down(fake_host *fake) {
+    trp_runtime_stop(fake->runtime, TRP_NS_PER_S);
+    fake_advance(fake, TRP_NS_PER_S);
+    return fake_is_done(fake);
 }
 
 void fake_clock_jump(fake_host *fake, uint64_t ns) {

@@ -123,6 +123,12 @@ uint64_t fake_next_deadline(const fake_host *fake);
 void fake_advance(fake_host *fake, uint64_t ns);
 void fake_advance_all(fake_host *const *fakes, size_t fakes_len, uint64_t ns);
 
+/* True if every scheduler's last answer was DONE. */
+bool fake_is_done(const fake_host *fake);
+
+/* Asks the runtime to stop, with a second of grace, and gives it that second. True if it is done then. */
+bool fake_shut_down(fake_host *fake);
+
 /* Moves the clock without running anything. */
 void fake_clock_jump(fake_host *fake, uint64_t ns);
 uint64_t fake_now(const fake_host *fake);

@@ -92,12 +92,6 @@ thread_runner *thread_runner_start(fake_host *fake, uint32_t messages) {
     return runner;
 }
 
-void thread_runner_poke(thread_runner *runner) {
-    pthread_mutex_lock(&runner->mutex);
-    pthread_cond_broadcast(&runner->wake);
-    pthread_mutex_unlock(&runner->mutex);
-}
-
 static bool all_done(const thread_runner *runner) {
     for (unsigned i = 0; i < runner->fake->schedulers; i++) {
         if (!runner->workers[i].done) {
@@ -107,20 +101,38 @@ static bool all_done(const thread_runner *runner) {
     return true;
 }
 
-void thread_runner_join(thread_runner *runner, unsigned seconds) {
-    fake_host *fake = runner->fake;
-    struct timespec limit;
-    clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += (time_t)seconds;
+static uint64_t real_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * TRP_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Waits for a millisecond or until a thread has finished. Called with the mutex held. */
+static void wait_a_little(thread_runner *runner) {
+    uint64_t until_ns = real_ns() + TRP_NS_PER_MS;
+    struct timespec until = {(time_t)(until_ns / TRP_NS_PER_S), (long)(until_ns % TRP_NS_PER_S)};
+    pthread_cond_timedwait(&runner->finished, &runner->mutex, &until);
+}
+
+/* Lets time pass until all are done or `seconds` are over, then tells those who are not to give up. */
+static bool wait_for_all(thread_runner *runner, unsigned seconds) {
+    uint64_t limit_ns = real_ns() + seconds * TRP_NS_PER_S;
     pthread_mutex_lock(&runner->mutex);
-    int waited = 0;
-    while (!all_done(runner) && waited == 0) {
-        waited = pthread_cond_timedwait(&runner->finished, &runner->mutex, &limit);
+    while (!all_done(runner) && real_ns() < limit_ns) {
+        wait_a_little(runner);
+        fake_clock_jump(runner->fake, TRP_NS_PER_MS);
+        pthread_cond_broadcast(&runner->wake); /* a deadline may have come */
     }
     bool done = all_done(runner);
     runner->give_up = true;
     pthread_cond_broadcast(&runner->wake);
     pthread_mutex_unlock(&runner->mutex);
+    return done;
+}
+
+void thread_runner_join(thread_runner *runner, unsigned seconds) {
+    fake_host *fake = runner->fake;
+    bool done = wait_for_all(runner, seconds);
     for (unsigned i = 0; i < fake->schedulers; i++) {
         pthread_join(runner->workers[i].thread, NULL);
         if (!done) {
