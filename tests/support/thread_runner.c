@@ -86,6 +86,8 @@ thread_runner *thread_runner_start(fake_host *fake, uint32_t messages) {
     fake->on_wake = on_wake;
     for (unsigned i = 0; i < fake->schedulers; i++) {
         runner->workers[i] = (worker){.runner = runner, .scheduler = i};
+    }
+    for (unsigned i = 0; i < fake->schedulers; i++) {
         assert_int_equal(
             pthread_create(&runner->workers[i].thread, NULL, work, &runner->workers[i]), 0);
     }
