@@ -1,9 +1,11 @@
 /**
  * @file cbor.h
- * CBOR (RFC 8949) by hand, for untyped payloads and `value` fields: a writer into your buffer and a pull reader.
+ * CBOR (RFC 8949) by hand, for untyped payloads and `value` fields: a writer into your buffer and a
+ * pull reader.
  *
- * Neither allocates nor calls back; both are plain structs that need no clean-up. Typed messages need none of this: codec.h
- * does the work from their field tables. Example, writing {"x": 1} and reading it:
+ * Neither allocates nor calls back; both are plain structs that need no clean-up. Typed messages
+ * need none of this: codec.h does the work from their field tables. Example, writing {"x": 1} and
+ * reading it:
  *
  *     uint8_t buffer[32];
  *     trp_cbor_writer writer;
@@ -49,8 +51,9 @@ enum {
 };
 
 /**
- * Writes items one behind the other into a buffer that it borrows. What does not fit is not written but counted, so `length` is
- * in the end the room that all of it needs, as with snprintf. Integers and lengths take their shortest form.
+ * Writes items one behind the other into a buffer that it borrows. What does not fit is not written
+ * but counted, so `length` is in the end the room that all of it needs, as with snprintf. Integers
+ * and lengths take their shortest form.
  */
 typedef struct trp_cbor_writer {
     uint8_t *bytes;
@@ -100,8 +103,8 @@ TRP_API void trp_cbor_put_null(trp_cbor_writer *writer);
 TRP_API void trp_cbor_put_double(trp_cbor_writer *writer, double number);
 
 /**
- * Reads items one behind the other from bytes that it borrows. A call that fails leaves the reader where it was, so another kind
- * can be tried. It never reads past `end`.
+ * Reads items one behind the other from bytes that it borrows. A call that fails leaves the reader
+ * where it was, so another kind can be tried. It never reads past `end`.
  */
 typedef struct trp_cbor_reader {
     const uint8_t *at; /**< the next item */
@@ -110,12 +113,10 @@ typedef struct trp_cbor_reader {
 
 /** One header, and for strings of definite length their content. */
 typedef struct trp_cbor_item {
-    uint8_t major; /**< a trp_cbor_major */
-    uint8_t info;  /**< the header's low five bits, see TRP_CBOR_INFO_* */
-    uint64_t
-        argument; /**< number, length, count, tag, simple value or bits of a float; 0 if indefinite */
-    const uint8_t
-        *bytes; /**< content of a string of definite length (`argument` bytes), else NULL */
+    uint8_t major;        /**< a trp_cbor_major */
+    uint8_t info;         /**< the header's low five bits, see TRP_CBOR_INFO_* */
+    uint64_t argument;    /**< number, length, count, tag or bits of a float; 0 if indefinite */
+    const uint8_t *bytes; /**< content of a string of definite length, `argument` bytes, or NULL */
 } trp_cbor_item;
 
 /** Starts reading `length` bytes (borrowed). */
@@ -127,13 +128,17 @@ static inline bool trp_cbor_reader_at_end(const trp_cbor_reader *reader) {
 }
 
 /**
- * Reads the next header, whatever it is, with the content of a definite string; the items of arrays, maps and tags and the chunks of
- * indefinite strings come with further calls, ended by a break if the length is indefinite. A count that the bytes left cannot
- * hold is an error at once. TRP_EDECODE if the bytes end too early or are not well-formed.
+ * Reads the next header, whatever it is, with the content of a definite string; the items of
+ * arrays, maps and tags and the chunks of indefinite strings come with further calls, ended by a
+ * break if the length is indefinite. A count that the bytes left cannot hold is an error at once.
+ * TRP_EDECODE if the bytes end too early or are not well-formed.
  */
 TRP_API int trp_cbor_next(trp_cbor_reader *reader, trp_cbor_item *item);
 
-/** Skips the next item with all that it contains. TRP_EDECODE if it is not well-formed or nests deeper than TRP_CBOR_DEPTH_MAX. */
+/**
+ * Skips the next item with all that it contains. TRP_EDECODE if it is not well-formed or nests
+ * deeper than TRP_CBOR_DEPTH_MAX.
+ */
 TRP_API int trp_cbor_skip(trp_cbor_reader *reader);
 
 /** Reads an integer >= 0. TRP_EDECODE if the next item is something else. */
@@ -142,19 +147,28 @@ TRP_API int trp_cbor_get_uint(trp_cbor_reader *reader, uint64_t *number);
 /** Reads an integer. TRP_EDECODE if the next item is something else or does not fit. */
 TRP_API int trp_cbor_get_int(trp_cbor_reader *reader, int64_t *number);
 
-/** Reads a byte string of definite length, borrowed from the input. TRP_EDECODE if the next item is something else. */
+/**
+ * Reads a byte string of definite length, borrowed from the input. TRP_EDECODE if the next item is
+ * something else.
+ */
 TRP_API int trp_cbor_get_bytes(trp_cbor_reader *reader, const uint8_t **bytes, size_t *length);
 
 /**
- * Reads a text string of definite length, borrowed from the input and not zero-terminated. TRP_EDECODE if the next item is something
- * else or not UTF-8.
+ * Reads a text string of definite length, borrowed from the input and not zero-terminated.
+ * TRP_EDECODE if the next item is something else or not UTF-8.
  */
 TRP_API int trp_cbor_get_text(trp_cbor_reader *reader, const char **text, size_t *length);
 
-/** Reads the header of an array of definite length; `count` items follow. TRP_EDECODE if the next item is something else. */
+/**
+ * Reads the header of an array of definite length; `count` items follow. TRP_EDECODE if the next
+ * item is something else.
+ */
 TRP_API int trp_cbor_get_array(trp_cbor_reader *reader, uint64_t *count);
 
-/** Reads the header of a map of definite length; `count` pairs follow. TRP_EDECODE if the next item is something else. */
+/**
+ * Reads the header of a map of definite length; `count` pairs follow. TRP_EDECODE if the next item
+ * is something else.
+ */
 TRP_API int trp_cbor_get_map(trp_cbor_reader *reader, uint64_t *count);
 
 /** Reads a boolean. TRP_EDECODE if the next item is something else. */

@@ -24,10 +24,10 @@ typedef struct trp_down {
 TRP_API extern const trp_type trp_down_type;
 
 /**
- * Monitors `pid` for the calling actor and writes the ref. Monitors stack: each call gives one DOWN
- * message. An actor that is gone already gives it at once. Everything the DOWN message needs is
- * allocated here, so it cannot get lost. Errors: TRP_ENOMEM; TRP_ESTATE for the root ctx; TRP_EPERM
- * if the session forbids it.
+ * Monitors `pid` for the calling actor and writes the ref (`ref` may be NULL). Monitors stack: each
+ * call gives one DOWN message. An actor that is gone already gives it at once. Everything the DOWN
+ * message needs is allocated here, so it cannot get lost. Errors: TRP_ENOMEM; TRP_ESTATE for the
+ * root ctx; TRP_EPERM if the session forbids it.
  */
 TRP_API int trp_monitor(trp_ctx *ctx, trp_pid pid, trp_ref *ref);
 

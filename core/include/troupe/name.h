@@ -19,10 +19,12 @@ TRP_BEGIN_DECLS
  */
 TRP_API int trp_register(trp_ctx *ctx, const char *name);
 
-/** Takes a name away from the calling actor. TRP_ENOENT if it does not have it. */
+/**
+ * Takes a name away from the calling actor. TRP_ENOENT if it does not have it, TRP_EINVAL as above.
+ */
 TRP_API int trp_unregister(trp_ctx *ctx, const char *name);
 
-/** Writes the local actor that has `name`. TRP_ENOENT if nobody has. */
+/** Writes the local actor that has `name`. TRP_ENOENT if nobody has, TRP_EINVAL as above. */
 TRP_API int trp_whereis(trp_ctx *ctx, const char *name, trp_pid *pid);
 
 TRP_END_DECLS

@@ -23,7 +23,7 @@ typedef struct trp_runtime_config {
     unsigned schedulers;       /**< 1 … TRP_SCHEDULERS_MAX, default 1 */
     uint32_t actors_max;       /**< most actors alive at once, default 4,194,304 */
     uint32_t mailbox_messages; /**< default mailbox limit, default 1,048,576 messages */
-    uint32_t batch;            /**< messages an actor handles before it goes to the back of the queue, default 128 */
+    uint32_t batch;            /**< most messages an actor handles in one turn, default 1024; fewer if they take long */
 } trp_runtime_config;
 
 /** What trp_runtime_step answers. */

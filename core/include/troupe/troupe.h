@@ -10,6 +10,7 @@
 #include "troupe/codec.h"
 #include "troupe/error.h"
 #include "troupe/exit.h"
+#include "troupe/filter.h"
 #include "troupe/host.h"
 #include "troupe/link.h"
 #include "troupe/message.h"

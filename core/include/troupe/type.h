@@ -2,22 +2,24 @@
  * @file type.h
  * Typed messages: one macro list gives a struct, its field table and its helpers.
  *
- * A typed message is one relocatable block: the struct, then a tail. Strings, bytes, lists and values are self-relative (offset from
- * the field itself, plus length), so a block may be copied or moved as a whole and nothing dangles. A struct alone must not be
- * copied out of its block if it has such fields. The layout is the same on every machine Troupe runs on. Example:
+ * A typed message is one relocatable block: the struct, then a tail. Strings, bytes, lists and
+ * values are self-relative (offset from the field itself, plus length), so a block may be copied or
+ * moved as a whole and nothing dangles. A struct alone must not be copied out of its block if it
+ * has such fields. The layout is the same on every machine Troupe runs on. Example:
  *
- *     #define GREETING_FIELDS(F)                                                                   \
- *         F(string, text, 1)                                                                       \
- *         F(pid, reply_to, 2)                                                                      \
+ *     #define GREETING_FIELDS(F)  \
+ *         F(string, text, 1)      \
+ *         F(pid, reply_to, 2)     \
  *         F(list(u32), numbers, 3)
- *     TRP_TYPE_DECLARE(greeting, GREETING_FIELDS)                        // in a header, also of C++
- *     TRP_TYPE_DEFINE(greeting, "example.Greeting", GREETING_FIELDS)     // in one .c file
+ *     TRP_TYPE_DECLARE(greeting, GREETING_FIELDS)                       // in a header, C or C++
+ *     TRP_TYPE_DEFINE(greeting, "example.Greeting", GREETING_FIELDS)    // in one .c file
  *
  * declares `struct greeting` (typedef `greeting`), `extern const trp_type greeting_type` and
- * `greeting *greeting_of(trp_message *)` (NULL if the message is of another type). F takes kind, name and key. Kinds:
- * boolean, i32, u32, i64, u64, f64, pid, ref, string, bytes, value (any CBOR item), text(N) (a zero-terminated text of less than N
- * bytes inside the struct), record(TYPE) (a struct declared before, inside the struct) and list(KIND) of any kind but text and list.
- * Keys ascend; a key is never used again for another field. docs/messages.md tells more.
+ * `greeting *greeting_of(trp_message *)` (NULL if the message is of another type). F takes kind,
+ * name and key. Kinds: boolean, i32, u32, i64, u64, f64, pid, ref, string, bytes, value (any CBOR
+ * item), text(N) (a zero-terminated text of less than N bytes inside the struct), record(TYPE) (a
+ * struct declared before, inside the struct) and list(KIND) of any kind but text and list. Keys
+ * ascend; a key is never used again for another field. docs/messages.md tells more.
  */
 #ifndef TROUPE_TYPE_H
 #define TROUPE_TYPE_H
@@ -53,15 +55,19 @@ typedef enum trp_field_kind {
 #define TRP_TYPE_DEPTH_MAX 8
 
 /**
- * A string, byte string, CBOR value or list in a block: `length` bytes (or elements) that begin `offset` bytes after this very
- * field. All zero means empty. Read it with the functions below; write it with a builder (message.h).
+ * A string, byte string, CBOR value or list in a block: `length` bytes (or elements) that begin
+ * `offset` bytes after this very field. All zero means empty. Read it with the functions below;
+ * write it with a builder (message.h).
  */
 typedef struct trp_slice {
     uint32_t offset;
     uint32_t length;
 } trp_slice;
 
-/** Address of the first byte or element of `slice`. Never NULL; not zero-terminated unless `string` (which always is). */
+/**
+ * Address of the first byte or element of `slice`. Never NULL; not zero-terminated unless `string`
+ * (which always is).
+ */
 static inline const void *trp_slice_data(const trp_slice *slice) {
     return slice->offset == 0 ? (const void *)""
                               : (const void *)((const char *)slice + slice->offset);
@@ -72,7 +78,10 @@ static inline const char *trp_slice_text(const trp_slice *slice) {
     return (const char *)trp_slice_data(slice);
 }
 
-/** Address of element `index` of a list whose elements have `element_size` bytes; NULL if the list is shorter. */
+/**
+ * Address of element `index` of a list whose elements have `element_size` bytes; NULL if the list
+ * is shorter.
+ */
 static inline const void *trp_slice_at(const trp_slice *slice, size_t element_size,
                                        uint32_t index) {
     return index < slice->length ? (const char *)trp_slice_data(slice) + element_size * index
@@ -80,13 +89,16 @@ static inline const void *trp_slice_at(const trp_slice *slice, size_t element_si
 }
 
 /**
- * Address of element `index` of the list at `slice`, or NULL: `const point *p = TRP_LIST_AT(point, &route->path, 0)`. Elements of
- * lists of strings, bytes and values are trp_slice.
+ * Address of element `index` of the list at `slice`, or NULL: `const point *p = TRP_LIST_AT(point,
+ * &route->path, 0)`. Elements of lists of strings, bytes and values are trp_slice.
  */
 #define TRP_LIST_AT(element_type, slice, index)                                                    \
     ((const element_type *)trp_slice_at((slice), sizeof(element_type), (index)))
 
-/** Loops over a list: `TRP_LIST_FOR_EACH (point, p, &route->path) { use(p->x); }`. `slice` is evaluated twice. */
+/**
+ * Loops over a list: `TRP_LIST_FOR_EACH (point, p, &route->path) { use(p->x); }`. `slice` is
+ * evaluated twice.
+ */
 #define TRP_LIST_FOR_EACH(element_type, element, slice)                                            \
     for (const element_type *element = (const element_type *)trp_slice_data(slice),                \
                             *const element##_end = element + (slice)->length;                      \
@@ -120,7 +132,8 @@ TRP_API uint64_t trp_type_hash(const trp_type *type);
 typedef struct trp_builder trp_builder;
 
 /**
- * trp_builder_set (message.h) for a zero-terminated text, borrowed; NULL is empty. trp_set_text below gives it the name of a field.
+ * trp_builder_set (message.h) for a zero-terminated text, borrowed; NULL is empty. trp_set_text
+ * below gives it the name of a field.
  */
 TRP_API void trp_builder_set_text(trp_builder *builder, size_t field_offset, const char *text);
 
@@ -144,8 +157,8 @@ TRP_END_DECLS
     TRP_TYPE_HELPERS_(type_name)
 
 /**
- * Defines the field table of a struct that TRP_TYPE_DECLARE made, or of one written by hand with the members that the list
- * names and a declaration of `<name>_type`. No semicolon behind it.
+ * Defines the field table of a struct that TRP_TYPE_DECLARE made, or of one written by hand with
+ * the members that the list names and a declaration of `<name>_type`. No semicolon behind it.
  */
 #define TRP_TYPE_DEFINE(type_name, dotted_name, LIST)                                              \
     static const trp_field type_name##_type_fields[] = {                                           \
@@ -160,7 +173,8 @@ TRP_END_DECLS
     const trp_type type_name##_type = {(dotted_name), (uint32_t)sizeof(struct type_name), 0, NULL};
 
 /**
- * Builder steps (message.h) by field name instead of offset, for fields of the message's own struct:
+ * Builder steps (message.h) by field name instead of offset, for fields of the message's own
+ * struct:
  *
  *     trp_builder builder;
  *     trp_builder_init(&builder, ctx, &greeting_type, 64);
@@ -187,7 +201,10 @@ TRP_END_DECLS
 #define trp_set_text(builder, type_name, field_name, zero_terminated)                              \
     trp_builder_set_text((builder), TRP_SLICE_OFFSET(type_name, field_name), (zero_terminated))
 
-/** Reserves a list of `count` zeroed elements and returns the offset of the first, for trp_builder_at and nested steps. */
+/**
+ * Reserves a list of `count` zeroed elements and returns the offset of the first, for
+ * trp_builder_at and nested steps.
+ */
 #define trp_set_list(builder, type_name, field_name, element_type, count)                          \
     trp_builder_list((builder), TRP_SLICE_OFFSET(type_name, field_name), (count),                  \
                      sizeof(element_type))

@@ -1,9 +1,11 @@
 /**
  * @file type_table.h
- * What the macros of type.h are made of: from a list of fields to members and table rows. Nothing here is for use by itself.
+ * What the macros of type.h are made of: from a list of fields to members and table rows. Nothing
+ * here is for use by itself.
  *
- * A list knows its fields and TRP_TYPE_DEFINE the name of their struct, and offsetof wants both. So the fields first become arguments, then
- * as many TRP_TYPE_ROWS_<n>_ as there are give each its row. That is what limits a type to TRP_TYPE_FIELDS_MAX fields.
+ * A list knows its fields and TRP_TYPE_DEFINE the name of their struct, and offsetof wants both. So
+ * the fields first become arguments, then as many TRP_TYPE_ROWS_<n>_ as there are give each its
+ * row. That is what limits a type to TRP_TYPE_FIELDS_MAX fields.
  */
 #ifndef TROUPE_TYPE_TABLE_H
 #define TROUPE_TYPE_TABLE_H
@@ -23,15 +25,17 @@
 /* What goes with every struct. */
 #define TRP_TYPE_HELPERS_(type_name)                                                               \
     TRP_TYPE_EXTERN_ const trp_type type_name##_type;                                              \
-    TRP_TYPE_UNUSED_ static inline type_name *type_name##_of(trp_message *message)                 \
-    {                                                                                              \
+    TRP_TYPE_UNUSED_ static inline type_name *type_name##_of(trp_message *message) {               \
         return (type_name *)trp_message_as(message, &type_name##_type);                            \
     }
 
 /* The F of a list when it makes members: C type, name, array bounds. */
 #define TRP_TYPE_MEMBER_(kind, name, key) TRP_TYPE_C_##kind name TRP_TYPE_BOUNDS_##kind;
 
-/* The F of a list when it makes arguments for TRP_TYPE_ROWS_. `kind` is pasted at once, so a macro of that name does no harm. */
+/*
+ * The F of a list when it makes arguments for TRP_TYPE_ROWS_. `kind` is pasted at once, so a macro
+ * of that name does no harm.
+ */
 #define TRP_TYPE_FIELD_(kind, name, key) (name, #name, key, TRP_TYPE_COLUMNS_##kind),
 
 #define TRP_TYPE_C_boolean bool
@@ -95,8 +99,7 @@
 #define TRP_TYPE_ELEMENT_record(type_name) TRP_FIELD_RECORD, 0, &type_name##_type
 
 /* All rows of the list: TRP_TYPE_ROWS_(greeting, (field), (field), ~). */
-#define TRP_TYPE_ROWS_(type, ...)                                                                  \
-    TRP_TYPE_CHOOSE_(__VA_ARGS__)(type, __VA_ARGS__)
+#define TRP_TYPE_ROWS_(type, ...) TRP_TYPE_CHOOSE_(__VA_ARGS__)(type, __VA_ARGS__)
 
 /* One row: `row` is in parentheses, as TRP_TYPE_FIELD_ (type.h) made it. */
 #define TRP_TYPE_ROW_(type, row) TRP_TYPE_ROW_UNPACK_(type, TRP_TYPE_ROW_BARE_ row)
@@ -124,11 +127,12 @@
                    TRP_TYPE_ROWS_9_, TRP_TYPE_ROWS_8_, TRP_TYPE_ROWS_7_, TRP_TYPE_ROWS_6_,         \
                    TRP_TYPE_ROWS_5_, TRP_TYPE_ROWS_4_, TRP_TYPE_ROWS_3_, TRP_TYPE_ROWS_2_,         \
                    TRP_TYPE_ROWS_1_, TRP_TYPE_ROWS_0_, ~)
-#define TRP_TYPE_PICK_(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15,       \
-                       a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29,       \
-                       a30, a31, a32, a33, a34, a35, a36, a37, a38, a39, a40, a41, a42, a43,       \
-                       a44, a45, a46, a47, a48, a49, a50, a51, a52, a53, a54, a55, a56, a57,       \
-                       a58, a59, a60, a61, a62, a63, a64, chosen, ...) chosen
+#define TRP_TYPE_PICK_(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16,  \
+                       a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31,  \
+                       a32, a33, a34, a35, a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46,  \
+                       a47, a48, a49, a50, a51, a52, a53, a54, a55, a56, a57, a58, a59, a60, a61,  \
+                       a62, a63, a64, chosen, ...)                                                 \
+    chosen
 
 #define TRP_TYPE_ROWS_0_(type, ...)
 #define TRP_TYPE_ROWS_1_(type, row, ...)                                                           \

@@ -25,11 +25,13 @@ enum {
 };
 
 enum {
-    TRPI_ACTOR_CONSUMED = 1,    /* the first message is done with; a producer was busy behind it */
-    TRPI_ACTOR_EXACT = 2,       /* the mailbox has a limit of its own: each message is counted */
-    TRPI_ACTOR_ENDING = 4,      /* terminate has begun */
-    TRPI_ACTOR_ZOMBIE = 8,      /* ended, but the mailbox is not left yet */
-    TRPI_ACTOR_TRAPS = 16,      /* exit signals come as messages */
+    TRPI_ACTOR_CONSUMED = 1, /* the first message is done with; a producer was busy behind it */
+    TRPI_ACTOR_EXACT = 2,    /* the mailbox has a limit of its own: each message is counted */
+    TRPI_ACTOR_ENDING = 4,   /* terminate has begun */
+    TRPI_ACTOR_ZOMBIE = 8,   /* ended, but the mailbox is not left yet */
+    TRPI_ACTOR_TRAPS = 16,   /* exit signals come as messages */
+    TRPI_ACTOR_STASHES =
+        64, /* has or had a receive filter: the stash is asked before the mailbox */
     TRPI_ACTOR_LINKED_LATE = 32 /* has links that were not made by spawning: some may be double */
 };
 
@@ -41,7 +43,7 @@ typedef struct trpi_heap_block {
     size_t reserved; /* keeps the memory aligned to 16 */
 } trpi_heap_block;
 
-/* A request that the actor has taken and not yet passed on. */
+/* A message that the actor has taken and not yet passed on. */
 typedef struct trpi_held {
     struct trpi_held *next;
     struct trpi_held **pprev;
@@ -65,6 +67,7 @@ typedef struct trpi_side {
     trpi_heap_block *heap;
     trpi_held *held;
     void *names; /* the registry's */
+    struct trpi_stash *stash;
 } trpi_side;
 
 typedef struct trpi_entry trpi_entry;
@@ -146,13 +149,16 @@ int trpi_deliver(trp_ctx *ctx, trp_pid to, trp_message *message);
 void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit *reason,
                   int error);
 
-/* Makes the running handler's borrowed message its own, whatever its kind. As trp_message_take. */
-trp_message *trpi_take(trp_ctx *ctx, trp_message *message);
+/*
+ * As trp_message_take of the borrowed message; if not `is_kept`, it goes on at once and nobody need
+ * remember it.
+ */
+trp_message *trpi_take(trp_ctx *ctx, trp_message *message, bool is_kept);
 
 /* Takes a message that leaves the mailbox out of its count. */
 void trpi_uncount(trpi_actor *actor, trp_message *message);
 
-/* Forgets that the running actor held this request. */
+/* Forgets that the running actor held this message. */
 void trpi_unhold(trp_ctx *ctx, trp_message *message);
 
 /*
@@ -191,6 +197,12 @@ void trpi_actor_drain(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason);
 
 /* Disposes of a message that was handled, now that the mailbox has left it behind. */
 void trpi_actor_dispose(trp_ctx *ctx, trp_message *message, trpi_owes owes);
+
+/*
+ * Disposes of the message that was being handled when the actor ended: a request dies with the
+ * actor, all else is paid as its `reserved` says.
+ */
+void trpi_actor_dispose_last(trp_ctx *ctx, trp_message *message, const trp_exit *reason);
 
 /* Gives up whatever an entry of the running actor stands for, and the entry. */
 void trpi_entry_give_up(trp_ctx *ctx, trpi_entry *entry);

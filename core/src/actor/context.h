@@ -21,8 +21,9 @@ typedef struct trpi_actor trpi_actor;
 typedef struct trpi_frame {
     trpi_actor *actor;    /* NULL: the root ctx */
     trp_message *message; /* what the handler has borrowed; NULL: nothing, or taken */
-    void *first;          /* what was first in the mailbox when the handler was called */
-    bool is_ending;       /* stop_self, fail or kill of itself was called */
+    trp_message *loose; /* what is being handled, if it comes from the stash and not the mailbox */
+    void *first;        /* what was first in the mailbox when the handler was called */
+    bool is_ending;     /* stop_self, fail or kill of itself was called */
     trp_exit ending;
 } trpi_frame;
 
@@ -85,6 +86,7 @@ struct trp_runtime {
     bool (*node_is_alive)(trp_ctx *ctx, trp_pid pid);
     trpi_map types;      /* by hash of the name */
     trpi_map behaviours; /* by hash of the name */
+    trpi_atomic_u32 stop_asked;
     trpi_atomic_u32 stopping;
     trpi_atomic_u32 done;
     trpi_atomic_u32 stop_acks;

@@ -5,6 +5,7 @@
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
+#include "actor/stash.h"
 #include "troupe/error.h"
 
 #include <string.h>
@@ -19,9 +20,13 @@ static void free_heap(trp_ctx *ctx, trpi_side *side) {
 
 static void answer_held(trp_ctx *ctx, trpi_side *side, const trp_exit *reason) {
     while (side->held != NULL) {
-        trp_message *request = side->held->message;
-        trpi_unhold(ctx, request);
-        trpi_settle(ctx, request, TRP_EFAILED, reason);
+        trp_message *message = side->held->message;
+        trpi_unhold(ctx, message);
+        if (message->kind == TRPI_REQUEST) {
+            trpi_settle(ctx, message, TRP_EFAILED, reason);
+        } else {
+            trpi_message_free(&ctx->sched.pool, message);
+        }
     }
 }
 
@@ -64,6 +69,20 @@ static void tell_bonds(trp_ctx *ctx, trpi_actor *actor, trp_pid pid, const trp_e
     }
 }
 
+static void discard_stash(trp_ctx *ctx, trpi_actor *actor, trp_pid pid, const trp_exit *reason) {
+    trpi_stash *stash = actor->side == NULL ? NULL : actor->side->stash;
+    if (stash == NULL) {
+        return;
+    }
+    trp_message *message = trpi_stash_oldest(ctx, stash);
+    while (message != NULL) {
+        trpi_discard(ctx, pid, message, reason, TRP_ENOPROC);
+        message = trpi_stash_oldest(ctx, stash);
+    }
+    trpi_stash_destroy(ctx, stash);
+    actor->side->stash = NULL;
+}
+
 static void free_state(trp_ctx *ctx, trpi_actor *actor) {
     const trp_behaviour *behaviour = actor->behaviour;
     if (behaviour != NULL && behaviour->state_size > TRPI_INLINE_STATE) {
@@ -104,6 +123,7 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
         answer_held(ctx, actor->side, reason);
     }
     tell_bonds(ctx, actor, pid, reason);
+    discard_stash(ctx, actor, pid, reason);
     free_state(ctx, actor);
     count_end(ctx, pid, reason);
     actor->flags |= TRPI_ACTOR_ZOMBIE;
@@ -111,11 +131,7 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     trpi_actor_drain(ctx, actor, reason);
 }
 
-/*
- * The first message was handled when the actor ended: a request in it dies with the actor, all else
- * is paid as usual.
- */
-static void dispose_last(trp_ctx *ctx, trp_message *message, const trp_exit *reason) {
+void trpi_actor_dispose_last(trp_ctx *ctx, trp_message *message, const trp_exit *reason) {
     if (message->kind == TRPI_REQUEST) {
         trpi_settle(ctx, message, TRP_EFAILED, reason);
     } else {
@@ -140,7 +156,7 @@ void trpi_actor_drain(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) {
             return;
         }
         if (message != NULL && is_consumed) {
-            dispose_last(ctx, message, reason);
+            trpi_actor_dispose_last(ctx, message, reason);
         } else if (message != NULL) {
             trp_pid to = {0, 0, index, message->generation};
             trpi_discard(ctx, to, message, reason, TRP_ENOPROC);
@@ -178,6 +194,11 @@ void trpi_actor_recover(trp_ctx *ctx) {
     if (!is_in_terminate && first == ctx->frame.first && first != &actor->mailbox.stub) {
         ((trp_message *)(void *)first)->reserved = TRPI_OWES_FREE;
         actor->flags |= TRPI_ACTOR_CONSUMED;
+    }
+    trp_message *loose = ctx->frame.loose;
+    ctx->frame.loose = NULL;
+    if (loose != NULL) {
+        trpi_actor_dispose_last(ctx, loose, &reason);
     }
     ctx->is_aborted = false;
     trpi_actor_finish(ctx, actor, &reason);

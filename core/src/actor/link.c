@@ -216,6 +216,7 @@ bool trpi_on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     end_doubles(actor, bond.peer);
     signal->exited.tag = bond.ref;
     message->kind = TRPI_PLAIN;
+    message->tag = bond.ref; /* what a receive filter goes by */
     message->type = &trp_exited_type;
     message->length = sizeof(trp_exited);
     return true;

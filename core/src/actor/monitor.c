@@ -44,7 +44,9 @@ int trp_monitor(trp_ctx *ctx, trp_pid pid, trp_ref *ref) {
     /* A target that is gone is no error: the DOWN message is on its way. */
     int error = trpi_deliver(ctx, pid, monitor);
     (void)error;
-    *ref = made;
+    if (ref != NULL) {
+        *ref = made;
+    }
     return 0;
 }
 

@@ -8,6 +8,7 @@
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
+#include "actor/stash.h"
 #include "troupe/error.h"
 #include "troupe/link.h"
 #include "troupe/monitor.h"
@@ -55,6 +56,15 @@ static void lend_error(trp_ctx *ctx, trpi_actor *actor, trp_ref ref, int code,
     error->code = code;
     error->reason = *reason;
     lend(ctx, actor, scratch(ctx, TRPI_REPLY_ERROR, &trp_request_error_type, ref));
+}
+
+/* Takes the message that is being handled out of the mailbox, if it is not out already. */
+static void leave_mailbox(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if (ctx->frame.loose == message) {
+        ctx->frame.loose = NULL;
+    } else {
+        trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    }
 }
 
 /* ---- one function for each kind of message; each returns what is owed to its block ---- */
@@ -107,7 +117,7 @@ static void on_deadline(trp_ctx *ctx, trpi_actor *actor, trpi_entry *entry) {
  * signal is detached first.
  */
 static void on_signal(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
-    trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    leave_mailbox(ctx, actor, message);
     trpi_entry *entry = trpi_entry_signalled(ctx, message);
     if (entry == NULL) {
         trpi_entry_free(ctx, trpi_entry_of_signal(message));
@@ -168,14 +178,12 @@ static void ask_to_end(trp_ctx *ctx, const trp_exit *reason) {
 }
 
 static trpi_owes on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
-    if (!trpi_on_exit(ctx, actor, message)) {
-        return TRPI_OWES_FREE;
-    }
-    const trp_exited *exited = trpi_body(message);
-    if ((actor->flags & TRPI_ACTOR_TRAPS) != 0) {
-        lend(ctx, actor, message);
-    } else if (trp_exit_is_abnormal(&exited->reason)) {
-        ask_to_end(ctx, &exited->reason);
+    /* One that is trapped has become a plain message before it came here. */
+    if (trpi_on_exit(ctx, actor, message)) {
+        const trp_exited *exited = trpi_body(message);
+        if (trp_exit_is_abnormal(&exited->reason)) {
+            ask_to_end(ctx, &exited->reason);
+        }
     }
     return TRPI_OWES_FREE;
 }
@@ -282,37 +290,131 @@ static trpi_advance leave(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, trpi
     return advance;
 }
 
-/* One message, and on to the next. Sets `*advance`; false: the actor has ended. */
-static bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
+/* The actor ends for the reason in the frame. */
+static void end_now(trp_ctx *ctx, trpi_actor *actor) {
+    trp_exit reason = ctx->frame.ending;
+    trpi_actor_end(ctx, actor, &reason, reason.kind != TRP_EXIT_KILLED);
+}
+
+/* Handles a message of the stash, which is in no mailbox. False: the actor has ended. */
+static bool run_loose(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    ctx->frame.message = NULL;
+    ctx->frame.first = NULL;
+    ctx->frame.loose = message;
+    trpi_uncount(actor, message);
+    trpi_owes owes = dispatch(ctx, actor, message);
+    message = ctx->frame.loose; /* NULL if it was taken */
+    ctx->frame.loose = NULL;
+    if (!ctx->frame.is_ending) {
+        if (message != NULL) {
+            trpi_actor_dispose(ctx, message, owes);
+        }
+        return true;
+    }
+    if (message != NULL) {
+        message->reserved = (uint16_t)owes;
+        trpi_actor_dispose_last(ctx, message, &ctx->frame.ending);
+    }
+    ctx->frame.message = NULL;
+    end_now(ctx, actor);
+    return false;
+}
+
+/* True for what a filter is about; everything else acts when it is reached. */
+static bool is_filterable(const trp_message *message) {
+    if ((message->flags & TRPI_FLAG_PROXY) != 0) {
+        return false;
+    }
+    switch ((trpi_kind)message->kind) {
+    case TRPI_PLAIN:
+    case TRPI_REQUEST:
+    case TRPI_REPLY:
+    case TRPI_REPLY_ERROR:
+    case TRPI_DOWN:
+        return true;
+    case TRPI_TIMER: {
+        const trpi_entry *entry = (const trpi_entry *)(const void *)((const char *)message -
+                                                                     offsetof(trpi_entry, signal));
+        return entry->kind != TRPI_ENTRY_SEND_AFTER;
+    }
+    default:
+        return false;
+    }
+}
+
+/* Puts the first message of the mailbox aside if the filter does not let it through. */
+static bool put_aside(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trpi_stash *stash = actor->side->stash;
+    trpi_key key = trpi_key_of(message);
+    if (!is_filterable(message) || trpi_stash_admits(stash, key)) {
+        return false;
+    }
+    trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    trpi_stash_add(ctx, stash, message, key);
+    return true;
+}
+
+/* Handles the first message of the mailbox if it is due now. `*is_due` false: it was put aside. */
+static trpi_owes handle_first(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, bool *has_left) {
+    trp_message *message = message_of(link);
+    *has_left = false;
+    if (message->generation != trpi_load(&actor->generation, TRPI_RELAXED)) {
+        on_stale(ctx, actor, message);
+        *has_left = true;
+        return TRPI_OWES_NOTHING;
+    }
+    bool is_trapped = message->kind == TRPI_EXIT && (actor->flags & TRPI_ACTOR_TRAPS) != 0;
+    if (is_trapped && !trpi_on_exit(ctx, actor, message)) {
+        return TRPI_OWES_FREE;
+    }
+    if ((actor->flags & TRPI_ACTOR_STASHES) != 0 && put_aside(ctx, actor, message)) {
+        *has_left = true;
+        return TRPI_OWES_NOTHING;
+    }
+    return dispatch(ctx, actor, message);
+}
+
+/* One message of the mailbox, and on to the next. Sets `*advance`; false: the actor has ended. */
+static bool run_first(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
     trpi_link *link = actor->mailbox.first;
     trpi_owes owes = TRPI_OWES_NOTHING;
+    bool is_stub = link == &actor->mailbox.stub;
+    bool has_left = false;
     ctx->frame.message = NULL;
     ctx->frame.first = link;
     if ((actor->flags & TRPI_ACTOR_CONSUMED) != 0) {
         actor->flags &= (uint8_t)~TRPI_ACTOR_CONSUMED;
-        owes = link == &actor->mailbox.stub ? TRPI_OWES_NOTHING
-                                            : (trpi_owes)message_of(link)->reserved;
-    } else if (link != &actor->mailbox.stub) {
-        trp_message *message = message_of(link);
-        if (message->generation != trpi_load(&actor->generation, TRPI_RELAXED)) {
-            on_stale(ctx, actor, message);
-            *advance = TRPI_ADVANCED;
-            return true;
-        }
-        owes = dispatch(ctx, actor, message);
+        owes = is_stub ? TRPI_OWES_NOTHING : (trpi_owes)message_of(link)->reserved;
+    } else if (!is_stub) {
+        owes = handle_first(ctx, actor, link, &has_left);
     }
+    has_left = has_left || actor->mailbox.first != link; /* taken, or a signal that had to leave */
     if (ctx->frame.is_ending) {
-        if (actor->mailbox.first == link && link != &actor->mailbox.stub) {
+        if (!has_left && !is_stub) {
             message_of(link)->reserved = (uint16_t)owes;
             actor->flags |= TRPI_ACTOR_CONSUMED;
         }
-        trp_exit reason = ctx->frame.ending;
-        trpi_actor_end(ctx, actor, &reason, reason.kind != TRP_EXIT_KILLED);
+        end_now(ctx, actor);
         return false;
     }
-    /* Whatever left the mailbox by itself has moved `first` on. */
-    *advance = actor->mailbox.first == link ? leave(ctx, actor, link, owes) : TRPI_ADVANCED;
+    *advance = has_left ? TRPI_ADVANCED : leave(ctx, actor, link, owes);
     return true;
+}
+
+/* One message, from the stash if it has one that is due, else from the mailbox. */
+static bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
+    if ((actor->flags & TRPI_ACTOR_STASHES) != 0) {
+        trpi_stash *stash = actor->side->stash;
+        trp_message *message = trpi_stash_next(ctx, stash);
+        if (message != NULL) {
+            *advance = TRPI_ADVANCED;
+            return run_loose(ctx, actor, message);
+        }
+        if (trpi_stash_is_idle(stash)) {
+            actor->flags &= (uint8_t)~TRPI_ACTOR_STASHES;
+        }
+    }
+    return run_first(ctx, actor, advance);
 }
 
 static bool is_killed(const trpi_actor *actor) {
@@ -320,7 +422,14 @@ static bool is_killed(const trpi_actor *actor) {
 }
 
 static uint32_t run_batch(trp_ctx *ctx, trpi_actor *actor) {
+    /*
+     * What the scheduler handles between two looks at the clock is some 100 us of work, whatever
+     * the messages cost.
+     */
     uint32_t batch = ctx->runtime->config.batch;
+    if (ctx->sched.poll_every < batch) {
+        batch = ctx->sched.poll_every;
+    }
     uint32_t count = 0;
     while (count < batch) {
         if (is_killed(actor)) {

@@ -66,7 +66,7 @@ static bool count_in(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
  */
 static bool release_from_sender(trp_ctx *ctx, trp_message **message) {
     if (*message == ctx->frame.message) {
-        trp_message *taken = trpi_take(ctx, *message);
+        trp_message *taken = trpi_take(ctx, *message, false);
         if (taken == NULL) {
             return false;
         }
@@ -197,7 +197,9 @@ bool trp_is_alive(trp_ctx *ctx, trp_pid pid) {
 
 /* ---- taking and dropping ---- */
 
-/* Remembers that the running actor holds a request, so that its end answers it. */
+/*
+ * Remembers that the running actor holds a message, so that its end frees it and answers a request.
+ */
 static bool hold(trp_ctx *ctx, trp_message *message) {
     trpi_side *side = trpi_actor_side(ctx, ctx->frame.actor);
     trpi_held *held = side == NULL ? NULL : trpi_pool_alloc(&ctx->sched.pool, sizeof *held);
@@ -215,7 +217,7 @@ static bool hold(trp_ctx *ctx, trp_message *message) {
 }
 
 void trpi_unhold(trp_ctx *ctx, trp_message *message) {
-    if (message->kind != TRPI_REQUEST || (message->flags & TRPI_FLAG_TAKEN) == 0) {
+    if ((message->flags & TRPI_FLAG_TAKEN) == 0) {
         return;
     }
     trpi_held *held = trpi_load(&message->link.next, TRPI_RELAXED);
@@ -246,14 +248,13 @@ void trpi_uncount(trpi_actor *actor, trp_message *message) {
     }
 }
 
-trp_message *trpi_take(trp_ctx *ctx, trp_message *message) {
+trp_message *trpi_take(trp_ctx *ctx, trp_message *message, bool is_kept) {
     if ((message->flags & TRPI_FLAG_STATIC) != 0) {
         return take_scratch(ctx, message);
     }
-    bool is_open_request = trpi_is_open_request(message);
     trpi_actor *actor = ctx->frame.actor;
     trpi_held *newest = NULL;
-    if (is_open_request) {
+    if (is_kept) {
         if (!hold(ctx, message)) {
             return NULL;
         }
@@ -272,7 +273,7 @@ trp_message *trpi_take(trp_ctx *ctx, trp_message *message) {
 }
 
 trp_message *trp_message_take(trp_ctx *ctx, trp_message *message) {
-    return message == ctx->frame.message ? trpi_take(ctx, message) : message;
+    return message == ctx->frame.message ? trpi_take(ctx, message, true) : message;
 }
 
 void trp_message_drop(trp_ctx *ctx, trp_message *message) {

@@ -113,9 +113,47 @@ enum { IS_DIRECT = 1 };
 enum { IS_DIRECT = 0 };
 #endif
 
+static void *alloc_large(trpi_pool *pool, size_t size) {
+    size += sizeof(trpi_large);
+    trpi_large *large = pool->host->realloc(pool->host->self, NULL, 0, size);
+    if (large == NULL) {
+        return NULL;
+    }
+    trpi_depot *depot = pool->depot;
+    large->size = size;
+    large->pprev = &depot->large;
+    trpi_lock(&depot->lock);
+    large->next = depot->large;
+    if (large->next != NULL) {
+        large->next->pprev = &large->next;
+    }
+    depot->large = large;
+    trpi_unlock(&depot->lock);
+    return large + 1;
+}
+
+static void free_large(trpi_pool *pool, void *memory) {
+    trpi_large *large = (trpi_large *)memory - 1;
+    trpi_lock(&pool->depot->lock);
+    *large->pprev = large->next;
+    if (large->next != NULL) {
+        large->next->pprev = large->pprev;
+    }
+    trpi_unlock(&pool->depot->lock);
+    pool->host->realloc(pool->host->self, large, large->size, 0);
+}
+
+void trpi_depot_deinit(trpi_depot *depot, const trp_host *host) {
+    while (depot->large != NULL) {
+        trpi_large *large = depot->large;
+        depot->large = large->next;
+        host->realloc(host->self, large, large->size, 0);
+    }
+}
+
 void *trpi_pool_alloc(trpi_pool *pool, size_t size) {
     if (IS_DIRECT || size > POOL_MAX) {
-        return pool->host->realloc(pool->host->self, NULL, 0, size);
+        return alloc_large(pool, size);
     }
     size_t class = class_of(size);
     trpi_shelf *shelf = &pool->shelves[class];
@@ -144,7 +182,7 @@ static void put_aside(trpi_pool *pool, size_t class) {
 
 void trpi_pool_free(trpi_pool *pool, void *memory, size_t size) {
     if (IS_DIRECT || size > POOL_MAX) {
-        pool->host->realloc(pool->host->self, memory, size, 0);
+        free_large(pool, memory);
         return;
     }
     size_t class = class_of(size);

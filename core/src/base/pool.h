@@ -30,10 +30,19 @@ typedef struct trpi_slab {
     size_t size;
 } trpi_slab;
 
+/* Stands before a block that is too large for the classes. Keeps it aligned to 16. */
+typedef struct trpi_large {
+    struct trpi_large *next;
+    struct trpi_large **pprev;
+    size_t size; /* with this header */
+    size_t reserved;
+} trpi_large;
+
 /* What the schedulers of one runtime share. */
 typedef struct trpi_depot {
     trpi_atomic_u32 lock;
     trpi_block *magazines[TRPI_POOL_CLASSES];
+    trpi_large *large; /* all blocks that came from the host by themselves, for the end */
 } trpi_depot;
 
 typedef struct trpi_shelf {
@@ -53,9 +62,13 @@ typedef struct trpi_pool {
 } trpi_pool;
 
 void trpi_depot_init(trpi_depot *depot);
+
+/* Frees every large block that is left: what a user has made and neither sent nor dropped. */
+void trpi_depot_deinit(trpi_depot *depot, const trp_host *host);
+
 void trpi_pool_init(trpi_pool *pool, const trp_host *host, trpi_depot *depot);
 
-/* Returns all slabs to the host. Large blocks must have been freed before. */
+/* Returns all slabs to the host. */
 void trpi_pool_deinit(trpi_pool *pool);
 
 /* A block of at least `size` bytes, not cleared; NULL when out of memory. */

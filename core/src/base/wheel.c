@@ -8,7 +8,11 @@
 
 #include <string.h>
 
-enum { SLOTS = 1 << TRPI_WHEEL_BITS, SLOT_MASK = SLOTS - 1 };
+enum {
+    SLOTS = 1 << TRPI_WHEEL_BITS,
+    SLOT_MASK = SLOTS - 1,
+    LOOK_MAX = 16 /* timers of a slot that are looked at for the exact deadline */
+};
 
 /*
  * Furthest distance that the levels can tell apart; later deadlines wait at the rim and are placed
@@ -42,7 +46,7 @@ static void link_timer(trpi_wheel *wheel, trpi_timer *timer) {
     if (tick <= wheel->now) {
         tick = wheel->now + 1;
     } else if ((tick ^ wheel->now) > FARTHEST) {
-        tick = wheel->now | FARTHEST;
+        tick = (wheel->now + 1) | FARTHEST;
     }
     unsigned level = level_of(wheel->now, tick);
     unsigned slot = slot_of(tick, level);
@@ -157,7 +161,25 @@ trpi_timer *trpi_wheel_advance(trpi_wheel *wheel, uint64_t now_ns) {
     return due;
 }
 
+/* The earliest deadline in a slot; the slot's own beginning if too many are in it to look. */
+static uint64_t earliest_of(const trpi_timer *timer, uint64_t slot_tick) {
+    uint64_t earliest = TRP_NEVER;
+    for (int looked = 0; timer != NULL; timer = timer->next, looked++) {
+        if (looked == LOOK_MAX) {
+            return slot_tick;
+        }
+        uint64_t tick = tick_of(timer->deadline_ns);
+        earliest = tick < earliest ? tick : earliest;
+    }
+    return earliest > slot_tick ? earliest : slot_tick;
+}
+
 uint64_t trpi_wheel_next_ns(const trpi_wheel *wheel) {
     uint64_t tick = next_tick(wheel);
-    return tick == TRP_NEVER ? TRP_NEVER : tick << TRPI_WHEEL_TICK_BITS;
+    if (tick == TRP_NEVER) {
+        return TRP_NEVER;
+    }
+    unsigned level = level_of(wheel->now, tick);
+    tick = earliest_of(wheel->slots[level][slot_of(tick, level)], tick);
+    return tick > UINT64_MAX >> TRPI_WHEEL_TICK_BITS ? TRP_NEVER - 1 : tick << TRPI_WHEEL_TICK_BITS;
 }

@@ -47,8 +47,8 @@ void trpi_wheel_cancel(trpi_wheel *wheel, trpi_timer *timer);
 trpi_timer *trpi_wheel_advance(trpi_wheel *wheel, uint64_t now_ns);
 
 /*
- * When the wheel wants to be advanced next: exact for timers within 64 ticks, at the latest the
- * earliest deadline. TRP_NEVER if empty.
+ * When the wheel wants to be advanced next: the earliest deadline, or earlier if many timers are
+ * near it. TRP_NEVER if empty.
  */
 uint64_t trpi_wheel_next_ns(const trpi_wheel *wheel);
 

@@ -1,6 +1,7 @@
 /*
- * The builder: a typed message that grows at its end. Offsets in the block are self-relative or known to the caller as numbers, so growing is
- * to take a larger block and copy; nothing has to be adjusted.
+ * The builder: a typed message that grows at its end. Offsets in the block are self-relative or
+ * known to the caller as numbers, so growing is to take a larger block and copy; nothing has to be
+ * adjusted.
  */
 #include "message/builder.h"
 
@@ -21,7 +22,10 @@ void trpi_builder_fail(trp_builder *builder, int error) {
     builder->capacity = 0;
 }
 
-/* A block for at least `length` bytes, with room for what its size class has beyond them. NULL after a failure. */
+/*
+ * A block for at least `length` bytes, with room for what its size class has beyond them. NULL
+ * after a failure.
+ */
 static trp_message *allocate(trp_builder *builder, size_t length) {
     trp_message *message = trpi_message_alloc(trpi_pool_of(builder->ctx), length);
     if (message == NULL) {
@@ -51,7 +55,10 @@ void trp_builder_init(trp_builder *builder, trp_ctx *ctx, const trp_type *type, 
     builder->capacity = room_of(message);
 }
 
-/* Makes room for `length` bytes in all, at least doubling, so that many small steps cost linear time. */
+/*
+ * Makes room for `length` bytes in all, at least doubling, so that many small steps cost linear
+ * time.
+ */
 static bool grow(trp_builder *builder, size_t length) {
     size_t doubled =
         builder->capacity > TRP_MESSAGE_MAX / 2 ? TRP_MESSAGE_MAX : builder->capacity * 2;

@@ -1,6 +1,6 @@
 /*
- * The CBOR writer and pull reader. The reader is the one place where bytes from outside are first looked at: everything above it works with
- * items that are known to lie inside the input.
+ * The CBOR writer and pull reader. The reader is the one place where bytes from outside are first
+ * looked at: everything above it works with items that are known to lie inside the input.
  */
 #include "message/cbor.h"
 
@@ -124,14 +124,20 @@ static bool has_room(unsigned major, unsigned info, uint64_t argument, size_t le
     case TRP_CBOR_MAP:
         return argument <= left / 2;
     case TRP_CBOR_SIMPLE:
-        /* RFC 8949, 3.3: the two-byte form of the simple values that fit one byte is not well-formed. */
+        /*
+         * RFC 8949, 3.3: the two-byte form of the simple values that fit one byte is not
+         * well-formed.
+         */
         return info != 24 || argument >= 32;
     default:
         return true;
     }
 }
 
-/* Reads one header, and the content of a definite string. Returns where it ends, or NULL without writing `item`. */
+/*
+ * Reads one header, and the content of a definite string. Returns where it ends, or NULL without
+ * writing `item`.
+ */
 static const uint8_t *read_item(const uint8_t *at, const uint8_t *end, trp_cbor_item *item) {
     if (at == end) {
         return NULL;
@@ -223,8 +229,9 @@ static bool opens_level(const trp_cbor_item *item, skip_level *level) {
 }
 
 /*
- * Level 0 stands for the one item asked for. Each turn reads one header, so the work is linear in the bytes skipped. Strings of
- * indefinite length take a level of the stack but, as they cannot nest, none of the caller's depth.
+ * Level 0 stands for the one item asked for. Each turn reads one header, so the work is linear in
+ * the bytes skipped. Strings of indefinite length take a level of the stack but, as they cannot
+ * nest, none of the caller's depth.
  */
 int trpi_cbor_skip(trp_cbor_reader *reader, unsigned depth) {
     skip_level levels[TRP_CBOR_DEPTH_MAX + 2];

@@ -9,7 +9,9 @@
 /* Most bytes that a header takes. */
 #define TRPI_CBOR_HEAD_MAX 9
 
-/* Big-endian numbers at any address. Written out, because compilers make one instruction of each. */
+/*
+ * Big-endian numbers at any address. Written out, because compilers make one instruction of each.
+ */
 static inline void trpi_put_u16(uint8_t *at, uint64_t n) {
     at[0] = (uint8_t)(n >> 8);
     at[1] = (uint8_t)n;
@@ -39,7 +41,10 @@ static inline uint64_t trpi_get_u64(const uint8_t *at) {
     return (uint64_t)trpi_get_u32(at) << 32 | trpi_get_u32(at + 4);
 }
 
-/* Writes the shortest header at `at`, which has room for TRPI_CBOR_HEAD_MAX bytes, and returns its length. */
+/*
+ * Writes the shortest header at `at`, which has room for TRPI_CBOR_HEAD_MAX bytes, and returns its
+ * length.
+ */
 static inline size_t trpi_cbor_head(uint8_t *at, trp_cbor_major major, uint64_t argument) {
     uint8_t type = (uint8_t)((unsigned)major << 5);
     if (argument < 24) {
@@ -87,7 +92,10 @@ int trpi_cbor_to_int(const trp_cbor_item *item, int64_t *number);
 /* As trp_cbor_skip, with `depth` levels of arrays, maps and tags allowed. */
 int trpi_cbor_skip(trp_cbor_reader *reader, unsigned depth);
 
-/* True if the bytes are UTF-8 as RFC 3629 has it: no surrogates, no overlong forms, nothing above U+10FFFF. */
+/*
+ * True if the bytes are UTF-8 as RFC 3629 has it: no surrogates, no overlong forms, nothing above
+ * U+10FFFF.
+ */
 bool trpi_utf8_check(const uint8_t *bytes, size_t length);
 
 #endif

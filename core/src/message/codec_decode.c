@@ -1,10 +1,11 @@
 /*
- * CBOR to typed message, in one pass. Maps that become records and arrays that become lists of records stand on a stack of frames; the
- * message grows at its end through the builder, so places in it are kept as offsets.
+ * CBOR to typed message, in one pass. Maps that become records and arrays that become lists of
+ * records stand on a stack of frames; the message grows at its end through the builder, so places
+ * in it are kept as offsets.
  *
- * Work is linear in the input: each step consumes bytes, and only arrays of indefinite length are looked at twice (per level of
- * nesting). Memory is bounded by it too: an array claims at most as many elements as it has bytes left, or it is refused
- * before anything is allocated.
+ * Work is linear in the input: each step consumes bytes, and only arrays of indefinite length are
+ * looked at twice (per level of nesting). Memory is bounded by it too: an array claims at most as
+ * many elements as it has bytes left, or it is refused before anything is allocated.
  */
 #include "troupe/codec.h"
 
@@ -189,7 +190,10 @@ static int decode_unsigned(decoder *d, size_t offset, bool is_64) {
     return 0;
 }
 
-/* Reads a value of any kind that opens no frame, of a field or a list. `depth`: arrays and maps around it. */
+/*
+ * Reads a value of any kind that opens no frame, of a field or a list. `depth`: arrays and maps
+ * around it.
+ */
 static int decode_simple(decoder *d, unsigned kind, size_t offset, unsigned depth) {
     switch (kind) {
     case TRP_FIELD_BOOLEAN:
@@ -224,8 +228,8 @@ static bool take_break(decoder *d) {
 }
 
 /*
- * Counts the elements of an array of indefinite length, up to its break, without taking them. `depth`: arrays and maps around an
- * element.
+ * Counts the elements of an array of indefinite length, up to its break, without taking them.
+ * `depth`: arrays and maps around an element.
  */
 static int count_elements(const decoder *d, unsigned depth, uint64_t *count) {
     trp_cbor_reader ahead = d->reader;
@@ -274,7 +278,10 @@ static int decode_list(decoder *d, const trp_field *field, size_t offset) {
     return error;
 }
 
-/* Index of the field with `key`, or fields_len. Fields that come in the order of the table are found at once. */
+/*
+ * Index of the field with `key`, or fields_len. Fields that come in the order of the table are
+ * found at once.
+ */
 static uint32_t find_field(const trp_type *type, uint32_t next, uint64_t key) {
     if (next < type->fields_len && type->fields[next].key == key) {
         return next;
@@ -323,7 +330,10 @@ static int decode_field(decoder *d) {
     }
 }
 
-/* Consumes the break of a frame that has one. Lists go by their count, so that they cannot outgrow what was allocated. */
+/*
+ * Consumes the break of a frame that has one. Lists go by their count, so that they cannot outgrow
+ * what was allocated.
+ */
 static bool has_ended(decoder *d, const frame *top) {
     if (top->indefinite && (!top->is_list || top->left == 0)) {
         return take_break(d);
@@ -354,7 +364,10 @@ int trp_codec_decode(trp_ctx *ctx, const trp_type *type, const void *bytes, size
     d.pids = pids;
     d.depth = 0;
     trp_cbor_reader_init(&d.reader, bytes, length);
-    /* Strings and bytes need as much room in the tail as in the input, so without lists this is the only allocation. */
+    /*
+     * Strings and bytes need as much room in the tail as in the input, so without lists this is the
+     * only allocation.
+     */
     size_t room = type->size < TRP_MESSAGE_MAX ? TRP_MESSAGE_MAX - type->size : 0;
     trp_builder_init(&d.builder, ctx, type, length < room ? length : room);
     int error = d.builder.error;

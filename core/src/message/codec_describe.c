@@ -1,6 +1,6 @@
 /*
- * A type's field table as CBOR, for JavaScript and for generators. Descriptions of nested records stand inside those of their fields; the
- * way down is kept on a stack.
+ * A type's field table as CBOR, for JavaScript and for generators. Descriptions of nested records
+ * stand inside those of their fields; the way down is kept on a stack.
  */
 #include "troupe/codec.h"
 

@@ -1,9 +1,10 @@
 /*
- * Typed body to CBOR. Records and lists of records that are being written stand on a stack of frames; everything else is written where it
- * is met. A frame of a record keeps the fields still to come as bits, found by one look at each field, because CBOR wants their number first.
+ * Typed body to CBOR. Records and lists of records that are being written stand on a stack of
+ * frames; everything else is written where it is met. A frame of a record keeps the fields still to
+ * come as bits, found by one look at each field, because CBOR wants their number first.
  *
- * The body may come from a careless actor, so slices are checked and nothing is read through a typed pointer: a boolean
- * of 7 or a misaligned list must not become undefined behaviour here.
+ * The body may come from a careless actor, so slices are checked and nothing is read through a
+ * typed pointer: a boolean of 7 or a misaligned list must not become undefined behaviour here.
  */
 #include "troupe/codec.h"
 
@@ -47,7 +48,10 @@ static trp_slice load_slice(const uint8_t *at) {
     return slice;
 }
 
-/* Finds the data of a slice that is not empty; NULL if it lies outside of the block or on the slice itself. */
+/*
+ * Finds the data of a slice that is not empty; NULL if it lies outside of the block or on the slice
+ * itself.
+ */
 static const uint8_t *find_data(const encoder *e, const uint8_t *at, trp_slice slice,
                                 size_t element_size) {
     uint64_t room = (uint64_t)(e->end - at);
@@ -136,7 +140,10 @@ static int put_text(encoder *e, const uint8_t *text, size_t length) {
     return trpi_output_string(&e->output, TRP_CBOR_TEXT, text, length);
 }
 
-/* `depth`: arrays and maps around the value. An empty value can only be met in a list, where it holds its place as undefined. */
+/*
+ * `depth`: arrays and maps around the value. An empty value can only be met in a list, where it
+ * holds its place as undefined.
+ */
 static int put_value(encoder *e, const uint8_t *bytes, size_t length, unsigned depth) {
     trp_cbor_reader reader;
     if (length == 0) {

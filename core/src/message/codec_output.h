@@ -1,5 +1,6 @@
 /*
- * Where encoders put their bytes: a small stage in front of the caller's sink, so that a small message is one call of it.
+ * Where encoders put their bytes: a small stage in front of the caller's sink, so that a small
+ * message is one call of it.
  */
 #ifndef TRPI_CODEC_OUTPUT_H
 #define TRPI_CODEC_OUTPUT_H
@@ -22,7 +23,10 @@ static inline void trpi_output_init(trpi_output *output, trp_codec_sink *sink, v
     output->staged = 0;
 }
 
-/* Hands what is staged to the sink; the last step of an encoder. All of these return 0 or what the sink returned. */
+/*
+ * Hands what is staged to the sink; the last step of an encoder. All of these return 0 or what the
+ * sink returned.
+ */
 int trpi_output_flush(trpi_output *output);
 
 /* Makes sure that `length` bytes, at most TRPI_OUTPUT_STAGE, can be written at stage + staged. */

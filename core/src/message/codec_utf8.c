@@ -1,5 +1,6 @@
 /*
- * UTF-8 by the table of RFC 3629, section 4. Text is mostly ASCII, so eight bytes at a time are passed over while none has its high bit set.
+ * UTF-8 by the table of RFC 3629, section 4. Text is mostly ASCII, so eight bytes at a time are
+ * passed over while none has its high bit set.
  */
 #include "message/cbor.h"
 

@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-/* Blocks travel between native and wasm code, so both must place members alike (x86-64, aarch64 and wasm32 do). */
+/*
+ * Blocks travel between native and wasm code, so both must place members alike (x86-64, aarch64 and
+ * wasm32 do).
+ */
 _Static_assert(sizeof(trp_slice) == 8, "a slice is two 32-bit numbers");
 _Static_assert(sizeof(trp_pid) == 16, "a pid is four 32-bit numbers");
 _Static_assert(sizeof(bool) == 1, "a boolean is a byte");
@@ -51,7 +54,10 @@ size_t trpi_kind_size(unsigned kind) {
     return kind < sizeof sizes ? sizes[kind] : 0;
 }
 
-/* A record can hold anything and a table does not tell its alignment, so only the strictest demand of the known kinds is made. */
+/*
+ * A record can hold anything and a table does not tell its alignment, so only the strictest demand
+ * of the known kinds is made.
+ */
 static size_t kind_alignment(unsigned kind) {
     switch (kind) {
     case TRP_FIELD_BOOLEAN:
@@ -142,7 +148,10 @@ static int fail(trpi_type_fault *fault, const trp_type *type, const trp_field *f
     return TRP_EINVAL;
 }
 
-/* Walks the tree of records with a path of its own instead of recursion: path[i] is the type at depth i and its next field. */
+/*
+ * Walks the tree of records with a path of its own instead of recursion: path[i] is the type at
+ * depth i and its next field.
+ */
 int trpi_type_check(const trp_type *type, trpi_type_fault *fault) {
     struct {
         const trp_type *type;

@@ -59,6 +59,10 @@ void trpi_encode_number(trpi_encoder *encoder, uint64_t number, unsigned bytes) 
     (void)append(encoder, buffer, bytes);
 }
 
+void trpi_encode_bytes(trpi_encoder *encoder, const void *bytes, size_t length) {
+    (void)append(encoder, bytes, length);
+}
+
 void trpi_encode_exit(trpi_encoder *encoder, const trp_exit *reason) {
     size_t length = strlen(reason->text);
     trpi_encode_number(encoder, (uint64_t)(int64_t)reason->kind, 1);

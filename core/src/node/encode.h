@@ -26,6 +26,7 @@ typedef struct trpi_encoder {
 void trpi_encoder_init(trpi_encoder *encoder, trp_ctx *ctx, const trpi_way *way, size_t hint);
 
 void trpi_encode_number(trpi_encoder *encoder, uint64_t number, unsigned bytes);
+void trpi_encode_bytes(trpi_encoder *encoder, const void *bytes, size_t length);
 void trpi_encode_pid(trpi_encoder *encoder, trp_pid pid);
 
 /* An exit reason: kind (1), code (4), text length (1), text. */
@@ -34,7 +35,10 @@ void trpi_encode_exit(trpi_encoder *encoder, const trp_exit *reason);
 /* Tag (8), hash of the type or 0 (8), then the body: CBOR of the typed, bytes as they are. */
 void trpi_encode_payload(trpi_encoder *encoder, const trp_message *message);
 
-/* Ends the frame. Writes it, owned, to `frame`, or returns the first error: TRP_ENOMEM, TRP_ETOOBIG, TRP_EDECODE, TRP_ETYPE. */
+/*
+ * Ends the frame. Writes it, owned, to `frame`, or returns the first error: TRP_ENOMEM,
+ * TRP_ETOOBIG, TRP_EDECODE, TRP_ETYPE.
+ */
 int trpi_encoder_finish(trpi_encoder *encoder, trp_message **frame);
 
 /* The runtime's `route`: sends a message of any kind to another node. */

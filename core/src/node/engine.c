@@ -1,4 +1,7 @@
-/* The receiving half of the engine, its control frames and its time. The sending half is in engine_out.c; the design is told in engine.h. */
+/*
+ * The receiving half of the engine, its control frames and its time. The sending half is in
+ * engine_out.c; the design is told in engine.h.
+ */
 #include "node/engine.h"
 
 #include "troupe/error.h"
@@ -66,6 +69,8 @@ void trpi_engine_deinit(trpi_engine *engine) {
     free_partial(engine, &engine->spent);
     for (unsigned i = 0; i < TRPI_STREAMS; i++) {
         free_partial(engine, &engine->partials[i]);
+    }
+    for (unsigned i = 0; i <= TRPI_STREAMS; i++) {
         trp_message *message = engine->queues[i].first;
         while (message != NULL) {
             trp_message *next = trpi_load(&message->link.next, TRPI_RELAXED);
@@ -200,6 +205,8 @@ static void on_ping(trpi_engine *engine, unsigned kind, const uint8_t *body, siz
     } else if (kind == TRPI_FRAME_PING) {
         engine->pong = content;
         engine->pong_due = true;
+    } else {
+        engine->pongs++;
     }
 }
 
@@ -388,9 +395,8 @@ static bool take_flag(bool *flag) {
     return was;
 }
 
-trpi_event trpi_engine_next(trpi_engine *engine, uint64_t now_ns) {
+trpi_event trpi_engine_next(trpi_engine *engine) {
     trpi_event event = {TRPI_EVENT_NONE, 0, 0, NULL, 0};
-    (void)now_ns;
     free_partial(engine, &engine->spent);
     do {
         if (take_flag(&engine->owes_up)) {
@@ -458,7 +464,10 @@ static void on_silence(trpi_engine *engine, uint64_t late_ns, uint64_t now_ns) {
     if (engine->probed_ns == TRP_NEVER) {
         trpi_engine_probe(engine, engine->times.patience_ns, now_ns);
     } else if (late_ns > engine->probe_patience_ns / LATE_SHARE) {
-        /* We were not there to listen (a frozen page, a suspended machine): what the peer answered may not have been read yet. */
+        /*
+         * We were not there to listen (a frozen page, a suspended machine): what the peer answered
+         * may not have been read yet.
+         */
         engine->probed_ns = now_ns;
         engine->ping_due = true;
     } else if (!engine->is_suspect) {

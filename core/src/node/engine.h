@@ -1,16 +1,21 @@
 /*
- * The engine of one session: bytes in, events out; messages in, bytes out; time as an argument. It does no I/O, keeps no clock and knows nothing of
- * actors: a connection is a function of what it was fed. The session actor (session.h) drives it on one thread.
+ * The engine of one session: bytes in, events out; messages in, bytes out; time as an argument. It
+ * does no I/O, keeps no clock and knows nothing of actors: a connection is a function of what it
+ * was fed. The session actor (session.h) drives it on one thread.
  *
- * In. trpi_engine_input collects bytes, trpi_engine_next takes frames off them and answers with events. What arrives is bounded before it is
- * stored: by a few hundred bytes until the peer is authenticated, by the credit granted to it afterwards.
+ * In. trpi_engine_input collects bytes, trpi_engine_next takes frames off them and answers with
+ * events. What arrives is bounded before it is stored: by a few hundred bytes until the peer is
+ * authenticated, by the credit granted to it afterwards.
  *
- * Out. Messages wait in one of TRPI_STREAMS queues, chosen by their sender, so what one actor sends stays in order and a long message delays only
- * those that share its stream. trpi_engine_flush gathers frames of all queues in turn into batches and sends as much as credit and transport allow.
- * Ping, pong, credit and close are flags, not queue entries: they go first, cost no memory, and repeating one changes nothing.
+ * Out. A message belongs to one of TRPI_STREAMS streams, chosen by its sender. All go in the order
+ * in which they came, except that a message of several frames lets those of other streams pass.
+ * trpi_engine_flush gathers frames into batches and sends as much as credit and transport allow.
+ * Ping, pong, credit and close are flags, not queue entries: they go first, cost no memory, and
+ * repeating one changes nothing.
  *
- * Credit. Each side says up to which total of messages and body bytes it is willing to receive; totals only grow, so a grant can be repeated or
- * overtaken without harm. Sending more ends the session.
+ * Credit. Each side says up to which total of messages and body bytes it is willing to receive;
+ * totals only grow, so a grant can be repeated or overtaken without harm. Sending more ends the
+ * session.
  */
 #ifndef TRPI_ENGINE_H
 #define TRPI_ENGINE_H
@@ -110,10 +115,12 @@ typedef struct trpi_engine {
     trpi_partial partials[TRPI_STREAMS];
     trpi_partial spent; /* of the last event */
     trpi_credit in;
-    uint64_t pong; /* what the last ping carried */
+    uint64_t pong;  /* what the last ping carried */
+    uint32_t pongs; /* that have come */
     /* Out. */
-    trpi_queue_out queues[TRPI_STREAMS];
-    unsigned turn;
+    trpi_queue_out queues[TRPI_STREAMS + 1]; /* one for each stream, and one for all */
+    uint32_t turn;
+    uint32_t turn_bytes;
     uint32_t queued_messages;
     uint32_t queued_bytes;
     trpi_credit out;
@@ -126,8 +133,8 @@ typedef struct trpi_engine {
 } trpi_engine;
 
 /*
- * Starts a session. Copies transport and times, borrows `self` and `pool` for its life. TRP_ENOMEM, or an error of the host's entropy;
- * then nothing needs to be undone.
+ * Starts a session. Copies transport and times, borrows `self` and `pool` for its life. TRP_ENOMEM,
+ * or an error of the host's entropy; then nothing needs to be undone.
  */
 int trpi_engine_init(trpi_engine *engine, trpi_pool *pool, const trpi_identity *self,
                      const trp_transport *transport, const trpi_times *times,
@@ -140,13 +147,16 @@ void trpi_engine_deinit(trpi_engine *engine);
 void trpi_engine_input(trpi_engine *engine, const void *bytes, size_t length, uint64_t now_ns);
 
 /* The next event. */
-trpi_event trpi_engine_next(trpi_engine *engine, uint64_t now_ns);
+trpi_event trpi_engine_next(trpi_engine *engine);
 
-/* Takes a message whose body is the body of a `kind` frame and queues it. Always works; the caller bounds the queues. */
+/*
+ * Takes a message whose body is the body of a `kind` frame and queues it. Always works; the caller
+ * bounds the queues.
+ */
 void trpi_engine_queue(trpi_engine *engine, unsigned stream, unsigned kind, trp_message *message);
 
 /* Sends what can be sent. */
-void trpi_engine_flush(trpi_engine *engine, uint64_t now_ns);
+void trpi_engine_flush(trpi_engine *engine);
 
 /* The transport takes bytes again, or does not. */
 void trpi_engine_writable(trpi_engine *engine, bool is_writable, uint64_t now_ns);
@@ -157,10 +167,16 @@ void trpi_engine_tick(trpi_engine *engine, uint64_t now_ns);
 /* When trpi_engine_tick wants to be called. TRP_NEVER once closed. */
 uint64_t trpi_engine_deadline(const trpi_engine *engine);
 
-/* Pings the peer, and gives the session up if nothing is heard for `patience_ns`. Has no effect while a probe that is as strict is out. */
+/*
+ * Pings the peer, and gives the session up if nothing is heard for `patience_ns`. Has no effect
+ * while a probe that is as strict is out.
+ */
 void trpi_engine_probe(trpi_engine *engine, uint64_t patience_ns, uint64_t now_ns);
 
-/* Ends the session: the peer is told, then comes TRPI_EVENT_DOWN. The first call counts. `why` is copied. */
+/*
+ * Ends the session: the peer is told, then comes TRPI_EVENT_DOWN. The first call counts. `why` is
+ * copied.
+ */
 void trpi_engine_close(trpi_engine *engine, int error, const char *why);
 
 /* Ends the session without telling the peer: the connection is gone. */

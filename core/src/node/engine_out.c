@@ -1,16 +1,22 @@
-/* The sending half of the engine: queues, fragments, credit, batches. The design is told in engine.h. */
+/*
+ * The sending half of the engine: queues, fragments, credit, batches. The design is told in
+ * engine.h.
+ */
 #include "node/engine.h"
 
 #include "troupe/error.h"
 
 /*
- * A queued message keeps in its header what sending needs: `tag` is the frame kind, `ref` the bytes that have been sent.
+ * Messages wait in one queue for all, in order. Only a message that needs several frames goes to
+ * the queue of its stream when its turn comes, and those that follow it in the same stream go there
+ * too: so a long message delays its own sender's messages and nobody else's.
+ *
+ * A queued message keeps in its header what sending needs: `tag` is the frame kind, `ref` the bytes
+ * that have been sent, `reserved` the stream.
  */
+enum { COMMON = TRPI_STREAMS, QUEUES = TRPI_STREAMS + 1 };
 
-void trpi_engine_queue(trpi_engine *engine, unsigned stream, unsigned kind, trp_message *message) {
-    trpi_queue_out *queue = &engine->queues[stream % TRPI_STREAMS];
-    message->tag = kind;
-    message->ref = 0;
+static void append(trpi_queue_out *queue, trp_message *message) {
     trpi_store(&message->link.next, NULL, TRPI_RELAXED);
     if (queue->first == NULL) {
         queue->first = message;
@@ -18,8 +24,33 @@ void trpi_engine_queue(trpi_engine *engine, unsigned stream, unsigned kind, trp_
         trpi_store(&queue->last->link.next, (void *)message, TRPI_RELAXED);
     }
     queue->last = message;
+}
+
+static void remove_first(trpi_queue_out *queue) {
+    queue->first = trpi_load(&queue->first->link.next, TRPI_RELAXED);
+}
+
+void trpi_engine_queue(trpi_engine *engine, unsigned stream, unsigned kind, trp_message *message) {
+    message->tag = kind;
+    message->ref = 0;
+    message->reserved = (uint16_t)(stream % TRPI_STREAMS);
+    append(&engine->queues[COMMON], message);
     engine->queued_messages++;
     engine->queued_bytes += message->length;
+}
+
+/* Moves what stands first in the common queue and may not go from there to its stream's queue. */
+static void sort_common(trpi_engine *engine) {
+    trpi_queue_out *common = &engine->queues[COMMON];
+    while (common->first != NULL) {
+        trp_message *message = common->first;
+        trpi_queue_out *own = &engine->queues[message->reserved];
+        if (own->first == NULL && message->length <= TRPI_BODY_MAX) {
+            return;
+        }
+        remove_first(common);
+        append(own, message);
+    }
 }
 
 static size_t fragment_length(const trp_message *message) {
@@ -37,18 +68,30 @@ static bool has_credit(const trpi_engine *engine, const trp_message *message) {
 
 /* The next queue in turn that may send, or NULL. */
 static trpi_queue_out *next_queue(trpi_engine *engine) {
-    for (unsigned i = 0; i < TRPI_STREAMS; i++) {
-        unsigned stream = (engine->turn + i) % TRPI_STREAMS;
-        trpi_queue_out *queue = &engine->queues[stream];
+    sort_common(engine);
+    for (unsigned i = 0; i < QUEUES; i++) {
+        unsigned turn = (engine->turn + i) % QUEUES;
+        trpi_queue_out *queue = &engine->queues[turn];
         if (queue->first != NULL && has_credit(engine, queue->first)) {
-            engine->turn = stream;
+            engine->turn = turn;
             return queue;
         }
     }
     return NULL;
 }
 
-/* Writes one frame of the queue in turn, if it fits before `end`. Returns what lies behind it, NULL if nothing was written. */
+/* The turn passes on when a queue has sent about as much as one fragment. */
+static void end_turn(trpi_engine *engine, size_t length) {
+    engine->turn_bytes += (uint32_t)length;
+    if (engine->turn_bytes >= TRPI_FRAGMENT) {
+        engine->turn_bytes = 0;
+        engine->turn = (engine->turn + 1) % QUEUES;
+    }
+}
+
+/*
+ * Writes one frame of the queue in turn if it fits before `end`; returns what lies behind, or NULL.
+ */
 static uint8_t *put_fragment(trpi_engine *engine, uint8_t *at, const uint8_t *end) {
     trpi_queue_out *queue = next_queue(engine);
     if (queue == NULL) {
@@ -61,17 +104,17 @@ static uint8_t *put_fragment(trpi_engine *engine, uint8_t *at, const uint8_t *en
     }
     bool is_first = message->ref == 0;
     bool is_last = message->ref + length == message->length;
-    unsigned flags = engine->turn | (is_first ? 0 : TRPI_FRAME_CONTINUES) |
-                     (is_last ? 0 : TRPI_FRAME_MORE);
+    unsigned flags = message->reserved | (is_first ? 0u : (unsigned)TRPI_FRAME_CONTINUES) |
+                     (is_last ? 0u : (unsigned)TRPI_FRAME_MORE);
     at = trpi_put_head(at, length, (unsigned)message->tag, flags);
     at = trpi_put_bytes(at, (const uint8_t *)trpi_body(message) + message->ref, length);
     message->ref += length;
     engine->out.messages += is_first;
     engine->out.bytes += length;
     engine->queued_bytes -= (uint32_t)length;
-    engine->turn = (engine->turn + 1) % TRPI_STREAMS;
+    end_turn(engine, length);
     if (is_last) {
-        queue->first = trpi_load(&message->link.next, TRPI_RELAXED);
+        remove_first(queue);
         engine->queued_messages--;
         trpi_message_free(engine->pool, message);
     }
@@ -121,7 +164,10 @@ static void transmit(trpi_engine *engine, const uint8_t *bytes, const uint8_t *e
     }
 }
 
-/* Sends what the handshake has to say. A peer that is turned away before we spoke gets our preamble, so that it can read the close. */
+/*
+ * Sends what the handshake has to say. A peer that is turned away before we spoke gets our
+ * preamble, so that it can read the close.
+ */
 static void flush_handshake(trpi_engine *engine) {
     trpi_handshake *handshake = engine->handshake;
     if (engine->close_due && !handshake->has_spoken) {
@@ -163,15 +209,15 @@ static bool flush_batch(trpi_engine *engine) {
     return at != batch;
 }
 
-void trpi_engine_flush(trpi_engine *engine, uint64_t now_ns) {
-    (void)now_ns;
+void trpi_engine_flush(trpi_engine *engine) {
     if (engine->handshake != NULL) {
         flush_handshake(engine);
     }
-    while (engine->phase == TRPI_PHASE_UP && engine->is_writable &&
-           next_queue(engine) != NULL && flush_batch(engine)) {
+    while (engine->phase == TRPI_PHASE_UP && engine->is_writable && next_queue(engine) != NULL &&
+           flush_batch(engine)) {
     }
-    if (has_control(engine) && (engine->is_writable || engine->close_due)) {
+    bool may_send = engine->phase == TRPI_PHASE_CLOSED ? engine->close_due : engine->is_writable;
+    if (may_send && has_control(engine)) {
         uint8_t control[TRPI_CONTROL_MAX];
         transmit(engine, control, put_control(engine, control));
     }

@@ -1,6 +1,7 @@
 /*
- * The wire in numbers: preamble, frame header, kinds of frames, and the big-endian pieces that bodies are made of. docs/protocol.md is the full
- * description; what stands here and what stands there must agree.
+ * The wire in numbers: preamble, frame header, kinds of frames, and the big-endian pieces that
+ * bodies are made of. docs/protocol.md is the full description; what stands here and what stands
+ * there must agree.
  */
 #ifndef TRPI_FRAME_H
 #define TRPI_FRAME_H
@@ -47,11 +48,16 @@ typedef enum trpi_frame_kind {
 
 enum {
     TRPI_CLOSE_TEXT_MAX = 96,
-    /* Room that the fields before a message's own body need at most: two pids, ref, tag and type. */
+    /*
+     * Room that the fields before a message's own body need at most: two pids, ref, tag and type.
+     */
     TRPI_ENVELOPE_MAX = 256
 };
 
-/* Writes the low `bytes` bytes of `number`, most significant first, and returns what lies behind them. */
+/*
+ * Writes the low `bytes` bytes of `number`, most significant first, and returns what lies behind
+ * them.
+ */
 static inline uint8_t *trpi_put(uint8_t *at, uint64_t number, unsigned bytes) {
     for (unsigned i = bytes; i > 0; i--) {
         at[i - 1] = (uint8_t)number;
@@ -65,7 +71,10 @@ static inline uint8_t *trpi_put_bytes(uint8_t *at, const void *bytes, size_t len
     return at + length;
 }
 
-/* Reads fields one behind the other. What lies beyond the end reads as zero and is remembered, so one check at the end is enough. */
+/*
+ * Reads fields one behind the other. What lies beyond the end reads as zero and is remembered, so
+ * one check at the end is enough.
+ */
 typedef struct trpi_reader {
     const uint8_t *at;
     const uint8_t *end;

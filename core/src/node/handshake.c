@@ -58,7 +58,10 @@ static trpi_fault say_hello(trpi_handshake *handshake, trp_auth auth) {
     return NO_FAULT;
 }
 
-/* The mac by which one role proves that it knows the cookie; the transcript must be complete up to there. */
+/*
+ * The mac by which one role proves that it knows the cookie; the transcript must be complete up to
+ * there.
+ */
 static trpi_fault make_mac(trpi_handshake *handshake, bool of_dialler, uint8_t mac[TRPI_MAC]) {
     const trpi_identity *self = handshake->self;
     size_t length = of_dialler ? TRPI_AT_DIALLER_MAC : TRPI_TRANSCRIPT;

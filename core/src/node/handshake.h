@@ -1,6 +1,6 @@
 /*
- * The handshake: who is there, and the proof of it. A pure state machine over two messages each way (HELLO and PROOF, fixed and small), used by
- * the engine, which does the framing.
+ * The handshake: who is there, and the proof of it. A pure state machine over two messages each way
+ * (HELLO and PROOF, fixed and small), used by the engine, which does the framing.
  *
  *     dialler                                     acceptor
  *     preamble, HELLO(name, nonce, auth)   --->
@@ -8,9 +8,11 @@
  *     PROOF(rights, mac or token)          --->   checks it
  *     checks it                            <---   PROOF(rights, mac)
  *
- * With a cookie both macs are HMAC-SHA-256 over the whole transcript so far, each behind the label of its maker's role: names, incarnations,
- * roles, versions, nonces and rights are all under it, so nothing of it can be changed, reflected or replayed. The dialler proves first, because
- * whoever proves first gives a stranger something to search the cookie with, and it is easier to dial than to be dialled.
+ * With a cookie both macs are HMAC-SHA-256 over the whole transcript so far, each behind the label
+ * of its maker's role: names, incarnations, roles, versions, nonces and rights are all under it, so
+ * nothing of it can be changed, reflected or replayed. The dialler proves first, because whoever
+ * proves first gives a stranger something to search the cookie with, and it is easier to dial than
+ * to be dialled.
  */
 #ifndef TRPI_HANDSHAKE_H
 #define TRPI_HANDSHAKE_H
@@ -91,14 +93,20 @@ bool trpi_node_name_is_valid(const char *name, size_t length);
 trpi_fault trpi_handshake_start(trpi_handshake *handshake, const trp_host *host,
                                 const trpi_identity *self, const trpi_terms *terms);
 
-/* The first bytes have come, up to TRPI_PREAMBLE; faults as early as they tell. A complete one is recorded. */
+/*
+ * The first bytes have come, up to TRPI_PREAMBLE; faults as early as they tell. A complete one is
+ * recorded.
+ */
 trpi_fault trpi_handshake_preamble(trpi_handshake *handshake, const uint8_t *bytes, size_t length);
 
 /* A HELLO has come. Fills `peer` as far as it is known, and `out` with our answer. */
 trpi_fault trpi_handshake_hello(trpi_handshake *handshake, const uint8_t *body, size_t length,
                                 trpi_peer *peer);
 
-/* A PROOF has come. Without fault the peer is authenticated; the acceptor's own proof is then in `out`. */
+/*
+ * A PROOF has come. Without fault the peer is authenticated; the acceptor's own proof is then in
+ * `out`.
+ */
 trpi_fault trpi_handshake_proof(trpi_handshake *handshake, const uint8_t *body, size_t length,
                                 trpi_peer *peer);
 

@@ -1,7 +1,7 @@
 /*
- * Pids on the wire. Every pid is written as seen from the two ends, so neither end's own pids need a
- * name; pids of third nodes carry name and incarnation. In fields of typed messages the same bytes
- * stand in a CBOR byte string.
+ * Pids on the wire. Every pid is written as seen from the two ends, so neither end's own pids need
+ * a name; pids of third nodes carry name and incarnation. In fields of typed messages the same
+ * bytes stand in a CBOR byte string.
  */
 #ifndef TRPI_PIDS_H
 #define TRPI_PIDS_H
@@ -26,8 +26,8 @@ typedef struct trpi_handed_row {
 } trpi_handed_row;
 
 /*
- * The pids that were handed over in a session. Bounded: there are two halves; when the younger one is
- * full the older one is forgotten. So at least the last TRPI_HANDED_MAX pids are known.
+ * The pids that were handed over in a session. Bounded: there are two halves; when the younger one
+ * is full the older one is forgotten. So at least the last TRPI_HANDED_MAX pids are known.
  */
 enum { TRPI_HANDED_MAX = 8192 };
 

@@ -8,11 +8,6 @@
 #include "troupe/error.h"
 #include "troupe/name.h"
 
-enum {
-    OUTBOX_MAX = 8 << 20,  /* bytes that may wait for one session */
-    OUTBOX_MESSAGE = 64    /* what a message counts besides its bytes */
-};
-
 /* Nothing can be sent: the message's end is what its kind demands. */
 static int refuse(trp_ctx *ctx, trp_pid to, trp_message *message, int error) {
     trp_exit_kind kind =
@@ -56,9 +51,7 @@ static void encode_target(trpi_encoder *encoder, trp_pid to) {
     size_t length = strlen(name);
     trpi_encode_number(encoder, TRPI_PID_NAMED, 1);
     trpi_encode_number(encoder, length, 1);
-    for (size_t i = 0; i < length; i++) {
-        trpi_encode_number(encoder, (uint8_t)name[i], 1);
-    }
+    trpi_encode_bytes(encoder, name, length);
 }
 
 static int encode(trp_ctx *ctx, const trpi_way *way, trp_pid to, const trp_message *message,
@@ -103,14 +96,10 @@ static int encode(trp_ctx *ctx, const trpi_way *way, trp_pid to, const trp_messa
 }
 
 /* Reserves room for the frame in the session's outbox. Signals always get it. */
-static int reserve(const trpi_way *way, const trp_message *message, trp_message *frame) {
+static int reserve(const trpi_way *way, const trp_message *message, const trp_message *frame) {
     bool is_limited = message->kind == TRPI_PLAIN || message->kind == TRPI_REQUEST;
-    uint32_t cost = frame->length + OUTBOX_MESSAGE;
-    frame->reserved = 1;
-    if (trpi_place_reserve(way, cost, is_limited ? OUTBOX_MAX : UINT32_MAX)) {
-        return 0;
-    }
-    return is_limited ? TRP_EFULL : TRP_ENOCONNECTION;
+    return trpi_place_reserve(way, frame->length + TRPI_OUTBOX_MESSAGE,
+                              is_limited ? TRPI_OUTBOX_MAX : UINT32_MAX);
 }
 
 /* Hands the block itself to the session, which keeps it until the other node answers. */
@@ -124,7 +113,7 @@ static bool hand_block(trp_ctx *ctx, const trpi_way *way, trp_pid to, trp_messag
 static int send_frame(trp_ctx *ctx, const trpi_way *way, trp_pid to, trp_message *message,
                       trp_message *frame) {
     bool is_kept = message->kind == TRPI_REQUEST || message->kind == TRPI_MONITOR;
-    frame->generation = trp_self(ctx).index;
+    frame->reserved = (uint16_t)(trp_self(ctx).index % TRPI_STREAMS);
     if (is_kept && !hand_block(ctx, way, to, message)) {
         trpi_message_free(&ctx->sched.pool, frame);
         return refuse(ctx, to, message, TRP_ENOCONNECTION);
@@ -138,6 +127,20 @@ static int send_frame(trp_ctx *ctx, const trpi_way *way, trp_pid to, trp_message
         trpi_message_free(&ctx->sched.pool, message);
     }
     return 0;
+}
+
+static int send_encoded(trp_ctx *ctx, const trpi_way *way, trp_pid to, trp_message *message) {
+    trp_message *frame = NULL;
+    int error = is_granted(way, to, message->kind) ? encode(ctx, way, to, message, &frame)
+                                                   : TRP_EPERM;
+    if (error == 0) {
+        error = reserve(way, message, frame);
+        if (error != 0) {
+            trpi_message_free(&ctx->sched.pool, frame);
+        }
+    }
+    return error == 0 ? send_frame(ctx, way, to, message, frame)
+                      : refuse(ctx, to, message, error);
 }
 
 /* A name on this very node, reached through trp_remote_name all the same. */
@@ -162,25 +165,21 @@ int trpi_node_route(trp_ctx *ctx, trp_pid to, trp_message *message) {
     if (!trpi_node_way(node, to, &way)) {
         return refuse(ctx, to, message, TRP_ENOCONNECTION);
     }
-    if (message->kind == TRPI_DEMONITOR) {
-        if (!trpi_session_push(ctx, way.session, message)) {
-            return refuse(ctx, to, message, TRP_ENOCONNECTION);
-        }
-        return 0;
+    switch ((trpi_kind)message->kind) {
+    case TRPI_PLAIN:
+    case TRPI_REQUEST:
+    case TRPI_MONITOR:
+    case TRPI_STOP:
+    case TRPI_KILL:
+        return send_encoded(ctx, &way, to, message);
+    case TRPI_DEMONITOR:
+        return trpi_session_push(ctx, way.session, message)
+                   ? 0
+                   : refuse(ctx, to, message, TRP_ENOCONNECTION);
+    case TRPI_LINK:
+        return refuse(ctx, to, message, TRP_ENOTSUP);
+    default:
+        /* Answers go to session actors and never come here. */
+        return refuse(ctx, to, message, TRP_ENOPROC);
     }
-    if (message->kind == TRPI_REPLY || message->kind == TRPI_REPLY_ERROR ||
-        message->kind == TRPI_DOWN || message->kind > TRPI_DOWN) {
-        return refuse(ctx, to, message, TRP_ENOPROC); /* these only go to session actors */
-    }
-    trp_message *frame = NULL;
-    int error = is_granted(&way, to, message->kind) ? encode(ctx, &way, to, message, &frame)
-                                                    : TRP_EPERM;
-    if (error == 0) {
-        error = reserve(&way, message, frame);
-        if (error != 0) {
-            trpi_message_free(&ctx->sched.pool, frame);
-        }
-    }
-    return error == 0 ? send_frame(ctx, &way, to, message, frame)
-                      : refuse(ctx, to, message, error);
 }

@@ -1,7 +1,7 @@
 /*
  * The session actor: it drives the engine of one connection, and stands for the other node's actors
- * here. Pinned to the scheduler on which it was opened. Everything reaches it through its mailbox, so
- * order between two actors is what it is locally.
+ * here. Pinned to the scheduler on which it was opened. Everything reaches it through its mailbox,
+ * so order between two actors is what it is locally.
  *
  * - The host's calls (bytes have come, the transport is writable) only note what happened and poke
  *   the actor with a message that exists for that purpose; the work is done when it runs, and what
@@ -18,14 +18,23 @@
 #include "actor/actor.h"
 #include "node/pids.h"
 #include "node/table.h"
+#include "troupe/monitor.h"
 
-/* `tag` of messages to the session actor that are for itself. Those that go out have a frame kind. */
+/*
+ * `tag` of messages to the session actor that are for itself. Those that go out have a frame kind.
+ */
 typedef enum trpi_order {
     TRPI_ORDER_POKE = 1,
     TRPI_ORDER_CLOSE_DUPLICATE,
     TRPI_ORDER_CLOSE_STALE,
     TRPI_ORDER_ANSWER /* body: trp_pid of a session to close if the peer answers a probe */
 } trpi_order;
+
+enum {
+    TRPI_OUTBOX_MAX = 8 << 20,   /* bytes that may wait for one session */
+    TRPI_OUTBOX_MESSAGE = 64,    /* what a message counts there besides its bytes */
+    TRPI_INCOMING_MAX = 64 * 1024 /* requests and monitors of the other node at once */
+};
 
 /* A request or monitor that the other node has here. */
 typedef struct trpi_incoming {
@@ -54,7 +63,6 @@ struct trp_session {
     uint64_t sweep_ns; /* when `waiting` is looked through next */
     uint32_t counted;  /* bytes in the engine that were counted in place->waiting */
     bool wants_close;
-    bool is_rival_safe; /* false while `rival` waits for the peer's answer */
     trp_pid rival;      /* a newer session that is closed when the peer answers on this one */
     uint32_t pongs;
     trpi_map waiting;      /* ref: our request or monitor, the message itself */
@@ -75,11 +83,20 @@ static inline bool trpi_session_has(const trp_session *session, uint32_t right) 
 /* Describes the session as a way. Any thread, under the node's lock or in the session actor. */
 void trpi_session_way(const trp_session *session, trpi_way *way);
 
-/* Puts a message for the session actor into its mailbox, flagged as a proxy's. False: it has ended; the message is still the caller's. */
+/*
+ * Puts a message for the session actor into its mailbox, flagged as a proxy's. False: it has ended;
+ * the message is still the caller's.
+ */
 bool trpi_session_push(trp_ctx *ctx, trp_pid session, trp_message *message);
 
-/* Queues a frame that the encoder made, remembering the pids that it hands over. NULL: out of memory, ends the session. */
+/*
+ * Queues a frame that the encoder made, remembering the pids that it hands over. NULL: out of
+ * memory, ends the session.
+ */
 void trpi_session_emit(trp_session *session, unsigned stream, unsigned kind, trp_message *frame);
+
+/* Ends a session whose actor is gone, as the runtime is destroyed. */
+void trpi_session_destroy(trp_session *session);
 
 /* ---- inbound.c: what the other node sends ---- */
 
@@ -109,9 +126,10 @@ void trpi_waiting_end(trp_session *session);
 /* Frees everything without a word: the runtime is being destroyed. */
 void trpi_waiting_free(trp_session *session);
 
-/* Where the pid that a MONITOR block watches is kept while it is held. */
+/* Where the pid that a MONITOR block watches is kept while the session holds the block. */
 static inline trp_pid *trpi_watched(trp_message *monitor) {
-    return (trp_pid *)(void *)((char *)trpi_body(monitor) + sizeof(trpi_watch));
+    trp_down *down = trpi_body(monitor);
+    return (trp_pid *)(void *)down->reason.text;
 }
 
 #endif

@@ -150,16 +150,19 @@ bool trpi_node_way(trpi_node *node, trp_pid to, trpi_way *way) {
     return session != NULL;
 }
 
-bool trpi_place_reserve(const trpi_way *way, uint32_t bytes, uint32_t max) {
+int trpi_place_reserve(const trpi_way *way, uint32_t bytes, uint32_t max) {
     trpi_atomic_u64 *waiting = &way->place->waiting;
     uint64_t word = trpi_load(waiting, TRPI_RELAXED);
     do {
-        if (word >> 32 != way->serial || (uint32_t)word + (uint64_t)bytes > max) {
-            return false;
+        if (word >> 32 != way->serial) {
+            return TRP_ENOCONNECTION;
+        }
+        if ((uint32_t)word + (uint64_t)bytes > max) {
+            return TRP_EFULL;
         }
         /* Relaxed: a number; the mailbox orders what it counts. */
     } while (!trpi_cas_u64(waiting, &word, word + bytes, TRPI_RELAXED));
-    return true;
+    return 0;
 }
 
 void trpi_place_release(trpi_place *place, uint32_t serial, uint32_t bytes) {
@@ -178,6 +181,13 @@ bool trpi_node_home(trpi_node *node, trp_pid pid, char *name, uint64_t *incarnat
     }
     trpi_unlock(&node->lock);
     return place != NULL;
+}
+
+const char *trpi_node_place_name(trpi_node *node, trp_pid pid) {
+    trpi_lock(&node->lock);
+    trpi_place *place = place_of(node, pid);
+    trpi_unlock(&node->lock);
+    return place == NULL ? NULL : place->name;
 }
 
 static int meet(trpi_node *node, trp_session *session, const char *name, size_t length,
@@ -321,8 +331,8 @@ void trpi_node_leave(trpi_node *node, trp_session *session) {
 
 /* ---- words ---- */
 
-/* The word with these bytes; `*key` is where it is, or where it would have to go. */
-static trpi_word *find_word(const trpi_map *map, const char *bytes, size_t length, uint64_t *key) {
+trpi_word *trpi_node_find_word(const trpi_map *map, const char *bytes, size_t length,
+                               uint64_t *key) {
     *key = trpi_hash(bytes, length);
     trpi_word *word = trpi_map_get(map, *key);
     while (word != NULL && (word->length != length || memcmp(word->bytes, bytes, length) != 0)) {
@@ -334,7 +344,7 @@ static trpi_word *find_word(const trpi_map *map, const char *bytes, size_t lengt
 bool trpi_node_is_exposed(trpi_node *node, const char *name, size_t length) {
     uint64_t key;
     trpi_lock(&node->lock);
-    bool is_exposed = find_word(&node->exposed, name, length, &key) != NULL;
+    bool is_exposed = trpi_node_find_word(&node->exposed, name, length, &key) != NULL;
     trpi_unlock(&node->lock);
     return is_exposed;
 }

@@ -1,14 +1,14 @@
 /*
  * What one runtime knows of other nodes: its own identity, a place for each node it has met, the
- * sessions, and the names it has exposed or interned. One lock guards all of it; every section under
- * it is short, and no callback runs inside.
+ * sessions, and the names it has exposed or interned. One lock guards all of it; every section
+ * under it is short, and no callback runs inside.
  *
  * Places. A pid of another node holds the slot and epoch of a place: one name and incarnation. A
  * place outlives its sessions, so pids work again when the same incarnation comes back; it is given
  * to another node (with the next epoch) only after many others have been idle longer.
  *
- * Guests are strangers: what they say of themselves is believed only within their own session. Their
- * places belong to that session (`owner`), never replace those of peers, and end with it.
+ * Guests are strangers: what they say of themselves is believed only within their own session.
+ * Their places belong to that session (`owner`), never replace those of peers, and end with it.
  */
 #ifndef TRPI_NODE_TABLE_H
 #define TRPI_NODE_TABLE_H
@@ -91,12 +91,14 @@ void trpi_node_free(trpi_node *node, void *block, size_t size);
 bool trpi_node_way(trpi_node *node, trp_pid to, trpi_way *way);
 
 /*
- * Counts `bytes` as waiting for the session of `way`. False if that session has ended, or if more
- * than `max` would wait. Any thread.
+ * Counts `bytes` as waiting for the session of `way`. TRP_ENOCONNECTION if that session has ended,
+ * TRP_EFULL if more than `max` would wait. Any thread.
  */
-bool trpi_place_reserve(const trpi_way *way, uint32_t bytes, uint32_t max);
+int trpi_place_reserve(const trpi_way *way, uint32_t bytes, uint32_t max);
 
-/* The session's own: `bytes` wait no longer. Nothing happens if another session has the place now. */
+/*
+ * The session's own: `bytes` wait no longer. Nothing happens if another session has the place now.
+ */
 void trpi_place_release(trpi_place *place, uint32_t serial, uint32_t bytes);
 
 /* What became of a session that has been authenticated. */
@@ -120,16 +122,26 @@ void trpi_node_leave(trpi_node *node, trp_session *session);
 bool trpi_node_home(trpi_node *node, trp_pid pid, char *name, uint64_t *incarnation);
 
 /*
- * Slot and epoch for a node that `session` speaks of, which is neither end of it. Guests get a place
- * of their own. TRP_ENOMEM, TRP_ELIMIT.
+ * Slot and epoch for a node that `session` speaks of, which is neither end of it. Guests get a
+ * place of their own. TRP_ENOMEM, TRP_ELIMIT.
  */
 int trpi_node_meet(trpi_node *node, trp_session *session, const char *name, size_t length,
                    uint64_t incarnation, trp_pid *home);
 
+/* The name of the pid's node, NULL if unknown. Borrowed; see TRPI_PLACES_IDLE. */
+const char *trpi_node_place_name(trpi_node *node, trp_pid pid);
+
+/* The word with these bytes, or NULL; `*key` is where it is or would be. Under the lock. */
+trpi_word *trpi_node_find_word(const trpi_map *map, const char *bytes, size_t length,
+                               uint64_t *key);
+
 /* True if the local name is exposed to guests. */
 bool trpi_node_is_exposed(trpi_node *node, const char *name, size_t length);
 
-/* The alias that a pid of trp_remote_name stands for: two texts, one behind the other. NULL if none. */
+/*
+ * The alias that a pid of trp_remote_name stands for: two texts, one behind the other. NULL if
+ * none.
+ */
 const trpi_word *trpi_node_alias(trpi_node *node, trp_pid pid);
 
 #endif

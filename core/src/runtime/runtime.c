@@ -6,6 +6,7 @@
 #include "runtime/stop.h"
 #include "service/name.h"
 #include "troupe/error.h"
+#include "troupe/version.h"
 
 #include <string.h>
 
@@ -13,7 +14,7 @@ enum {
     ACTORS_DEFAULT = 4 * 1024 * 1024,
     ENTRIES_MAX = 16 * 1024 * 1024,
     MAILBOX_DEFAULT = 1024 * 1024,
-    BATCH_DEFAULT = 128
+    BATCH_DEFAULT = 1024
 };
 
 _Static_assert(offsetof(struct trp_ctx, sched) == 0, "a ctx is its scheduler");
@@ -175,6 +176,7 @@ void trp_runtime_destroy(trp_runtime *runtime) {
     for (unsigned i = 0; i < runtime->group.count && i < TRP_SCHEDULERS_MAX; i++) {
         destroy_context(runtime, i);
     }
+    trpi_depot_deinit(&runtime->depot, &runtime->host);
     trpi_table_deinit(&runtime->actors);
     trpi_table_deinit(&runtime->entries);
     trpi_map_deinit(&runtime->types);
@@ -248,5 +250,5 @@ void trp_runtime_stats(trp_runtime *runtime, trp_stats *stats) {
 }
 
 const char *trp_version(void) {
-    return "0.1.0";
+    return TRP_VERSION_TEXT;
 }

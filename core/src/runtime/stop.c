@@ -17,11 +17,12 @@ enum {
 };
 
 void trp_runtime_stop(trp_runtime *runtime, uint64_t grace_ns) {
-    uint32_t running = 0;
-    runtime->grace_ns = grace_ns;
-    if (!trpi_cas_u32(&runtime->stopping, &running, 1, TRPI_ACQ_REL)) {
+    if (trpi_exchange_u32(&runtime->stop_asked, 1, TRPI_RELAXED) != 0) {
         return;
     }
+    runtime->grace_ns = grace_ns;
+    trpi_store(&runtime->stopping, 1,
+               TRPI_RELEASE); /* pairs with the acquire in trp_runtime_step */
     for (unsigned i = 0; i < runtime->group.count; i++) {
         trpi_sched_wake(&runtime->group, i);
         /* One that is awake may be about to sleep: its host is asked in any case. */

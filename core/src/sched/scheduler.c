@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    POLL_EVERY_MAX = 256,
+    POLL_EVERY_MAX = 1024,
     POLL_NS_MIN = 50 * 1000,  /* polls closer than this get rarer, */
     POLL_NS_MAX = 400 * 1000, /* polls further apart than this more frequent */
     SEARCH_ROUNDS = 32,

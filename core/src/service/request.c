@@ -85,17 +85,13 @@ int trp_request_cancel(trp_ctx *ctx, trp_ref ref) {
     return 0;
 }
 
-/* From here on the request is an ordinary message to whoever has it. */
-static void mark_settled(trp_ctx *ctx, trp_message *request) {
-    trpi_unhold(ctx, request);
-    request->flags |= TRPI_FLAG_SETTLED;
-}
-
 int trp_reply(trp_ctx *ctx, trp_message *request, trp_message *reply) {
     if (reply == request) {
         return TRP_ESTATE;
     }
-    reply = reply == NULL ? NULL : trp_message_take(ctx, reply);
+    if (reply != NULL && reply == ctx->frame.message) {
+        reply = trpi_take(ctx, reply, false);
+    }
     if (reply == NULL) {
         return TRP_ENOMEM;
     }
@@ -107,7 +103,8 @@ int trp_reply(trp_ctx *ctx, trp_message *request, trp_message *reply) {
         trp_message_drop(ctx, reply);
         return TRP_ESTATE;
     }
-    mark_settled(ctx, request);
+    request->flags |= TRPI_FLAG_SETTLED; /* from here on an ordinary message to whoever has it */
+    trpi_unhold(ctx, reply);
     reply->kind = TRPI_REPLY;
     reply->flags = 0;
     reply->ref = request->ref;
@@ -131,7 +128,7 @@ int trp_reply_error(trp_ctx *ctx, trp_message *request, int code, const char *te
     }
     trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, code, text);
     carrier->ref = request->ref;
-    mark_settled(ctx, request);
+    request->flags |= TRPI_FLAG_SETTLED;
     trpi_settle(ctx, carrier, code, &reason);
     return 0;
 }

@@ -1,0 +1,364 @@
+/* The stash; its design is told in stash.h. */
+#include "actor/stash.h"
+
+#include "actor/entry.h"
+#include "troupe/error.h"
+#include "troupe/link.h"
+#include "troupe/monitor.h"
+
+#include <string.h>
+
+/*
+ * Messages with one key, oldest first, chained by their links. Their age is in the fields that name
+ * the addressee in the mailbox.
+ */
+typedef struct stash_list {
+    trp_message *first;
+    trp_message *last;
+    trpi_key key;
+    uint32_t heap_at;
+} stash_list;
+
+struct trpi_stash {
+    trpi_pool *pool; /* of the scheduler that runs the actor now */
+    trpi_map by_tag;
+    trpi_map by_ref;
+    stash_list keyless;
+    bool has_strays;   /* some in the list without key have one: there was no memory for theirs */
+    stash_list **heap; /* lists with messages, the one with the oldest first message on top */
+    uint32_t heap_len;
+    uint32_t heap_capacity;
+    uint64_t age; /* given to the next message */
+    bool is_filtering;
+    trp_ref ref;
+    size_t tags_len;
+    uint64_t tags[TRP_FILTER_TAGS_MAX];
+};
+
+enum { FIRST_HEAP = 8 };
+
+/* ---- age ---- */
+
+static void set_age(trp_message *message, uint64_t age) {
+    message->generation = (uint32_t)age;
+    message->reserved = (uint16_t)(age >> 32);
+}
+
+static uint64_t age_of(const trp_message *message) {
+    return (uint64_t)message->reserved << 32 | message->generation;
+}
+
+/* ---- the heap of lists ---- */
+
+static bool is_older(const stash_list *a, const stash_list *b) {
+    return age_of(a->first) < age_of(b->first);
+}
+
+static void place(trpi_stash *stash, stash_list *list, uint32_t at) {
+    stash->heap[at] = list;
+    list->heap_at = at;
+}
+
+static void sift_up(trpi_stash *stash, stash_list *list) {
+    uint32_t at = list->heap_at;
+    while (at > 0 && is_older(list, stash->heap[(at - 1) / 2])) {
+        place(stash, stash->heap[(at - 1) / 2], at);
+        at = (at - 1) / 2;
+    }
+    place(stash, list, at);
+}
+
+static void sift_down(trpi_stash *stash, stash_list *list) {
+    uint32_t at = list->heap_at;
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= stash->heap_len) {
+            break;
+        }
+        if (child + 1 < stash->heap_len && is_older(stash->heap[child + 1], stash->heap[child])) {
+            child++;
+        }
+        if (!is_older(stash->heap[child], list)) {
+            break;
+        }
+        place(stash, stash->heap[child], at);
+        at = child;
+    }
+    place(stash, list, at);
+}
+
+/*
+ * Room for one list more, and always one for the list without key, which must never fail to get in.
+ */
+static bool reserve_heap(trpi_stash *stash) {
+    if (stash->heap_len + 1 < stash->heap_capacity) {
+        return true;
+    }
+    const trp_host *host = stash->pool->host;
+    uint32_t capacity = stash->heap_capacity == 0 ? FIRST_HEAP : stash->heap_capacity * 2;
+    stash_list **heap =
+        host->realloc(host->self, stash->heap, stash->heap_capacity * sizeof *stash->heap,
+                      capacity * sizeof *stash->heap);
+    if (heap == NULL) {
+        return false;
+    }
+    stash->heap = heap;
+    stash->heap_capacity = capacity;
+    return true;
+}
+
+static void heap_add(trpi_stash *stash, stash_list *list) {
+    list->heap_at = stash->heap_len++;
+    sift_up(stash, list);
+}
+
+static void heap_remove(trpi_stash *stash, stash_list *list) {
+    stash_list *moved = stash->heap[--stash->heap_len];
+    if (moved != list) {
+        place(stash, moved, list->heap_at);
+        sift_up(stash, moved);
+        sift_down(stash, moved);
+    }
+}
+
+/* ---- lists ---- */
+
+static trpi_map *map_of(trpi_stash *stash, trpi_key key) {
+    return key.is_ref ? &stash->by_ref : &stash->by_tag;
+}
+
+/*
+ * The list of `key`, made if need be. The list without key if there is none, or no memory for one.
+ */
+static stash_list *list_for(trpi_stash *stash, trpi_key key) {
+    if (key.value == 0) {
+        return &stash->keyless;
+    }
+    stash_list *list = trpi_map_get(map_of(stash, key), key.value);
+    if (list != NULL) {
+        return list;
+    }
+    list = reserve_heap(stash) ? trpi_pool_alloc(stash->pool, sizeof *list) : NULL;
+    if (list == NULL) {
+        stash->has_strays = true;
+        return &stash->keyless;
+    }
+    *list = (stash_list){NULL, NULL, key, 0};
+    if (trpi_map_set(map_of(stash, key), key.value, list) != 0) {
+        trpi_pool_free(stash->pool, list, sizeof *list);
+        stash->has_strays = true;
+        return &stash->keyless;
+    }
+    return list;
+}
+
+static trp_message *next_of(trp_message *message) {
+    return trpi_load(&message->link.next, TRPI_RELAXED);
+}
+
+/* Takes `message`, which follows `before` (NULL: is first), out of its list. */
+static void unchain(trpi_stash *stash, stash_list *list, trp_message *before,
+                    trp_message *message) {
+    trp_message *after = next_of(message);
+    if (before != NULL) {
+        trpi_store(&before->link.next, after, TRPI_RELAXED);
+    } else {
+        list->first = after;
+    }
+    if (after == NULL) {
+        list->last = before;
+    }
+    if (list->first == NULL) {
+        heap_remove(stash, list);
+        if (list != &stash->keyless) {
+            (void)trpi_map_remove(map_of(stash, list->key), list->key.value);
+            trpi_pool_free(stash->pool, list, sizeof *list);
+        }
+    } else if (before == NULL) {
+        sift_down(stash, list);
+    }
+    message->reserved = 0;
+}
+
+void trpi_stash_add(trp_ctx *ctx, trpi_stash *stash, trp_message *message, trpi_key key) {
+    stash->pool = &ctx->sched.pool;
+    stash_list *list = list_for(stash, key);
+    set_age(message, stash->age++);
+    trpi_store(&message->link.next, NULL, TRPI_RELAXED);
+    if (list->first == NULL) {
+        list->first = message;
+        list->last = message;
+        heap_add(stash, list); /* room was reserved: with the list, for the keyless one beyond */
+    } else {
+        trpi_store(&list->last->link.next, message, TRPI_RELAXED);
+        list->last = message;
+    }
+}
+
+/* ---- what the filter asks for ---- */
+
+static bool matches(const trpi_stash *stash, trpi_key key) {
+    if (key.value == 0) {
+        return false;
+    }
+    if (key.is_ref) {
+        return key.value == stash->ref;
+    }
+    for (size_t i = 0; i < stash->tags_len; i++) {
+        if (stash->tags[i] == key.value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool trpi_stash_admits(const trpi_stash *stash, trpi_key key) {
+    return stash->is_filtering ? matches(stash, key) : stash->heap_len == 0;
+}
+
+/*
+ * The oldest list among those that the filter asks for, and the list without key if one in there
+ * matches and is older.
+ */
+typedef struct candidate {
+    stash_list *list;
+    trp_message *before;
+    trp_message *message;
+} candidate;
+
+static void consider(candidate *best, stash_list *list, trp_message *before, trp_message *message) {
+    if (best->message == NULL || age_of(message) < age_of(best->message)) {
+        *best = (candidate){list, before, message};
+    }
+}
+
+static void consider_list(candidate *best, const trpi_map *map, uint64_t key) {
+    stash_list *list = key == 0 ? NULL : trpi_map_get(map, key);
+    if (list != NULL) {
+        consider(best, list, NULL, list->first);
+    }
+}
+
+static void consider_keyless(trpi_stash *stash, candidate *best) {
+    trp_message *before = NULL;
+    trp_message *message = stash->keyless.first;
+    while (message != NULL) {
+        if (matches(stash, trpi_key_of(message))) {
+            consider(best, &stash->keyless, before, message);
+            return;
+        }
+        before = message;
+        message = next_of(message);
+    }
+}
+
+trp_message *trpi_stash_oldest(trp_ctx *ctx, trpi_stash *stash) {
+    stash->pool = &ctx->sched.pool;
+    if (stash->heap_len == 0) {
+        return NULL;
+    }
+    stash_list *list = stash->heap[0];
+    trp_message *message = list->first;
+    unchain(stash, list, NULL, message);
+    return message;
+}
+
+trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
+    if (!stash->is_filtering) {
+        return trpi_stash_oldest(ctx, stash);
+    }
+    stash->pool = &ctx->sched.pool;
+    candidate best = {NULL, NULL, NULL};
+    for (size_t i = 0; i < stash->tags_len; i++) {
+        consider_list(&best, &stash->by_tag, stash->tags[i]);
+    }
+    consider_list(&best, &stash->by_ref, stash->ref);
+    if (stash->has_strays) {
+        consider_keyless(stash, &best);
+    }
+    if (best.message != NULL) {
+        unchain(stash, best.list, best.before, best.message);
+    }
+    return best.message;
+}
+
+trpi_key trpi_key_of(trp_message *message) {
+    switch ((trpi_kind)message->kind) {
+    case TRPI_REPLY:
+    case TRPI_REPLY_ERROR:
+    case TRPI_DOWN:
+        return (trpi_key){message->ref, true};
+    case TRPI_TIMER: {
+        const trpi_entry *entry = trpi_entry_of_signal(message);
+        bool has_tag = entry->kind == TRPI_ENTRY_TIMER && entry->timeout.tag != 0;
+        return has_tag ? (trpi_key){entry->timeout.tag, false} : (trpi_key){message->ref, true};
+    }
+    default:
+        return (trpi_key){message->tag, false};
+    }
+}
+
+bool trpi_stash_is_idle(const trpi_stash *stash) {
+    return !stash->is_filtering && stash->heap_len == 0;
+}
+
+/* ---- the API ---- */
+
+trpi_stash *trpi_stash_of(trp_ctx *ctx, trpi_actor *actor) {
+    trpi_side *side = trpi_actor_side(ctx, actor);
+    if (side == NULL || side->stash != NULL) {
+        return side == NULL ? NULL : side->stash;
+    }
+    trpi_stash *stash = trpi_pool_alloc(&ctx->sched.pool, sizeof *stash);
+    if (stash == NULL) {
+        return NULL;
+    }
+    memset(stash, 0, sizeof *stash);
+    stash->pool = &ctx->sched.pool;
+    trpi_map_init(&stash->by_tag, &ctx->runtime->host);
+    trpi_map_init(&stash->by_ref, &ctx->runtime->host);
+    if (!reserve_heap(stash)) {
+        trpi_pool_free(&ctx->sched.pool, stash, sizeof *stash);
+        return NULL;
+    }
+    side->stash = stash;
+    return stash;
+}
+
+void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash) {
+    const trp_host *host = &ctx->runtime->host;
+    trpi_map_deinit(&stash->by_tag);
+    trpi_map_deinit(&stash->by_ref);
+    host->realloc(host->self, stash->heap, stash->heap_capacity * sizeof *stash->heap, 0);
+    trpi_pool_free(&ctx->sched.pool, stash, sizeof *stash);
+}
+
+int trp_filter_set(trp_ctx *ctx, const trp_filter *filter) {
+    trpi_actor *actor = ctx->frame.actor;
+    if (actor == NULL) {
+        return TRP_ESTATE;
+    }
+    bool asks_for_something = filter->tags_len > 0 || filter->ref != 0;
+    if (!asks_for_something || filter->tags_len > TRP_FILTER_TAGS_MAX) {
+        return TRP_EINVAL;
+    }
+    trpi_stash *stash = trpi_stash_of(ctx, actor);
+    if (stash == NULL) {
+        return TRP_ENOMEM;
+    }
+    stash->is_filtering = true;
+    stash->ref = filter->ref;
+    stash->tags_len = filter->tags_len;
+    if (filter->tags_len > 0) {
+        memcpy(stash->tags, filter->tags, filter->tags_len * sizeof *filter->tags);
+    }
+    actor->flags |= TRPI_ACTOR_STASHES;
+    return 0;
+}
+
+void trp_filter_clear(trp_ctx *ctx) {
+    trpi_actor *actor = ctx->frame.actor;
+    if (actor != NULL && (actor->flags & TRPI_ACTOR_STASHES) != 0) {
+        actor->side->stash->is_filtering = false;
+    }
+}

@@ -1,0 +1,50 @@
+/*
+ * The stash of an actor with a receive filter: messages that wait until they are asked for, by key
+ * or in order of arrival.
+ *
+ * One list for each key, oldest first, found through a map; a heap of the lists by the age of their
+ * first message. So a message is put aside in O(1), found by key in O(1), and the oldest of all is
+ * found in O(log keys), whatever waits. Messages without a key, and those for whose list there was
+ * no memory, share one list without key that a search by key walks; in an actor that uses tags it
+ * is short.
+ */
+#ifndef TRPI_STASH_H
+#define TRPI_STASH_H
+
+#include "actor/actor.h"
+#include "base/map.h"
+#include "troupe/filter.h"
+
+typedef struct trpi_stash trpi_stash;
+
+/* The key of a message for filters: `is_ref` tells the two kinds apart; value 0: none. */
+typedef struct trpi_key {
+    uint64_t value;
+    bool is_ref;
+} trpi_key;
+
+/* The stash of an actor, made if need be; NULL when out of memory. */
+trpi_stash *trpi_stash_of(trp_ctx *ctx, trpi_actor *actor);
+
+/* Frees an empty stash. */
+void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash);
+
+/* True if the filter lets a message with that key through now, before any that waits. */
+bool trpi_stash_admits(const trpi_stash *stash, trpi_key key);
+
+/* Puts a message aside that has left the mailbox. Cannot fail. */
+void trpi_stash_add(trp_ctx *ctx, trpi_stash *stash, trp_message *message, trpi_key key);
+
+/* Takes the oldest waiting message that the filter lets through, or NULL. */
+trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash);
+
+/* Takes the oldest waiting message whatever the filter says, or NULL. */
+trp_message *trpi_stash_oldest(trp_ctx *ctx, trpi_stash *stash);
+
+/* True if nothing waits and nothing is filtered. */
+bool trpi_stash_is_idle(const trpi_stash *stash);
+
+/* The key of a message as it comes from the mailbox. */
+trpi_key trpi_key_of(trp_message *message);
+
+#endif
