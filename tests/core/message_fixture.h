@@ -1,6 +1,6 @@
 /*
- * What tests of the message floor share: a ctx that is nothing but a pool on a counting host, message types with every kind of field,
- * and a place for encoded bytes.
+ * What tests of the message floor share: a ctx that is nothing but a pool on a counting host,
+ * message types with every kind of field, and a place for encoded bytes.
  */
 #ifndef TEST_MESSAGE_FIXTURE_H
 #define TEST_MESSAGE_FIXTURE_H
@@ -9,7 +9,10 @@
 #include "troupe/codec.h"
 #include "troupe/message.h"
 
-/* The message floor knows of a ctx only that it begins with its scheduler's pool (message/pool_of.h). */
+/*
+ * The message floor knows of a ctx only that it begins with its scheduler's pool
+ * (message/pool_of.h).
+ */
 typedef struct pool_ctx {
     trpi_pool pool;
     trpi_depot depot;
@@ -22,7 +25,9 @@ typedef struct pool_ctx {
 
 void pool_ctx_init(pool_ctx *ctx);
 
-/* Returns the slabs to the host; the bytes still live afterwards, which should be 0, are returned. */
+/*
+ * Returns the slabs to the host; the bytes still live afterwards, which should be 0, are returned.
+ */
 size_t pool_ctx_deinit(pool_ctx *ctx);
 
 static inline trp_ctx *pool_ctx_of(pool_ctx *ctx) {

@@ -1,4 +1,6 @@
-/* Random types and messages. It recurses, as the codec must not: a second way to the same result. */
+/*
+ * Random types and messages. It recurses, as the codec must not: a second way to the same result.
+ */
 #include "random_message.h"
 
 #include "message/type.h"

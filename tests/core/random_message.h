@@ -1,5 +1,6 @@
 /*
- * Random message types and random messages of a type, driven by field tables only: what the property tests of the codec feed on.
+ * Random message types and random messages of a type, driven by field tables only: what the
+ * property tests of the codec feed on.
  */
 #ifndef TEST_RANDOM_MESSAGE_H
 #define TEST_RANDOM_MESSAGE_H
@@ -19,7 +20,10 @@ typedef struct random_types {
     unsigned types_len;
 } random_types;
 
-/* Makes a type with up to `depth` levels of records and lays out its structs as C would. Valid while `types` is. */
+/*
+ * Makes a type with up to `depth` levels of records and lays out its structs as C would. Valid
+ * while `types` is.
+ */
 const trp_type *random_type(random_types *types, uint64_t *seed, unsigned depth);
 
 /* Fills the record of `type` at `offset` of the block. Failures stay in the builder. */

@@ -1,5 +1,6 @@
 /*
- * The builder: every kind of step, growth, refusals, failing allocations, and that what it builds can be moved.
+ * The builder: every kind of step, growth, refusals, failing allocations, and that what it builds
+ * can be moved.
  */
 #include "message/message.h"
 #include "message_fixture.h"
@@ -25,7 +26,10 @@ static int teardown(void **state) {
 
 static const char *const labels[] = {"start", "", "end"};
 
-/* A route with something in most fields; strings in the elements of a list come after the list itself. */
+/*
+ * A route with something in most fields; strings in the elements of a list come after the list
+ * itself.
+ */
 static int build_route(trp_ctx *ctx, size_t tail_hint, trp_message **out) {
     trp_builder b;
     trp_builder_init(&b, ctx, &route_type, tail_hint);

@@ -1,5 +1,6 @@
 /*
- * The CBOR writer and reader against the examples of RFC 8949 (appendix A: well-formed, appendix F: not), and against hostile input.
+ * The CBOR writer and reader against the examples of RFC 8949 (appendix A: well-formed, appendix F:
+ * not), and against hostile input.
  */
 #include "message/cbor.h"
 #include "troupe/codec.h"

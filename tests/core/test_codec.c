@@ -1,6 +1,7 @@
 /*
- * The typed codec: what goes on the wire byte by byte, what is refused, what a hostile input costs, and random messages of random types there
- * and back. TRP_SEED or the first argument repeats a random run.
+ * The typed codec: what goes on the wire byte by byte, what is refused, what a hostile input costs,
+ * and random messages of random types there and back. TRP_SEED or the first argument repeats a
+ * random run.
  */
 #include "message/message.h"
 #include "message/type.h"
@@ -262,7 +263,10 @@ static void test_text_may_fill_all_but_its_last_byte(void **state) {
     pool_ctx_drop(*state, message);
 }
 
-/* A value may nest as deep as the limit allows with what stands around it; one deeper is refused both ways. */
+/*
+ * A value may nest as deep as the limit allows with what stands around it; one deeper is refused
+ * both ways.
+ */
 static void test_depth_counts_what_stands_around_a_value(void **state) {
     uint8_t bytes[64] = {0xa1, 0x18, 0x18};
     for (unsigned inner = TRP_CODEC_DEPTH_MAX - 1; inner <= TRP_CODEC_DEPTH_MAX; inner++) {

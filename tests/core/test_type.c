@@ -1,5 +1,6 @@
 /*
- * Types: the layout that native and wasm code share, the tables that the macros make, and the check that refuses unsound ones.
+ * Types: the layout that native and wasm code share, the tables that the macros make, and the check
+ * that refuses unsound ones.
  */
 #include "message/message.h"
 #include "message/type.h"
@@ -235,7 +236,9 @@ static void test_records_nest_eight_deep_and_no_deeper(void **state) {
     assert_non_null(strstr(fault.text, "themselves"));
 }
 
-/* Vectors of the FNV authors' test suite, and one of our own names, which the protocol depends on. */
+/*
+ * Vectors of the FNV authors' test suite, and one of our own names, which the protocol depends on.
+ */
 static void test_hash_is_fnv_1a(void **state) {
     (void)state;
     trp_type type = {.name = ""};

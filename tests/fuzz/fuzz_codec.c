@@ -1,6 +1,7 @@
 /*
- * Arbitrary bytes against the typed codec. The first byte chooses the type, the rest is decoded. What is accepted must be well-formed, encode,
- * and come back as the same message and the same bytes; nothing may read or write outside of its block, whatever is refused.
+ * Arbitrary bytes against the typed codec. The first byte chooses the type, the rest is decoded.
+ * What is accepted must be well-formed, encode, and come back as the same message and the same
+ * bytes; nothing may read or write outside of its block, whatever is refused.
  */
 #include "../core/message_fixture.h"
 #include "../core/random_message.h"
@@ -30,7 +31,10 @@ static size_t encode(trp_message *message, uint8_t *bytes) {
     return sink.length;
 }
 
-/* The encoded form is never much longer than what was decoded: only floats and unused capacity can grow. */
+/*
+ * The encoded form is never much longer than what was decoded: only floats and unused capacity can
+ * grow.
+ */
 static void check_accepted(pool_ctx *ctx, trp_message *message) {
     static uint8_t first[ENCODED_MAX];
     static uint8_t second[ENCODED_MAX];
