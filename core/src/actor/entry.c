@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+#define TIMEOUT_FIELDS(F)                                                                          \
+    F(ref, ref, 1)                                                                                 \
+    F(u64, tag, 2)
+TRP_TYPE_DEFINE(trp_timeout, "troupe.Timeout", TIMEOUT_FIELDS)
+
 enum { GENERATION_BITS = 40 };
 
 static const uint64_t GENERATION_MASK = (UINT64_C(1) << GENERATION_BITS) - 1;

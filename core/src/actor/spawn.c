@@ -7,7 +7,6 @@
 #include "actor/entry.h"
 #include "troupe/error.h"
 #include "troupe/monitor.h"
-#include "troupe/name.h"
 
 #include <string.h>
 
@@ -104,7 +103,7 @@ static int run_init(trp_ctx *ctx, trpi_actor *actor, const void *arg,
     ctx->spawn_depth++;
     int error = 0;
     if (options != NULL && options->name != NULL) {
-        error = trp_register(ctx, options->name);
+        error = ctx->runtime->claim_name(ctx, options->name);
     }
     if (error == 0 && actor->behaviour->init != NULL) {
         error = actor->behaviour->init(ctx, trpi_actor_state(actor), arg);

@@ -37,6 +37,7 @@ int trpi_names_create(trp_runtime *runtime) {
     trpi_map_init(&names->by_hash, host);
     runtime->names = names;
     runtime->release = release;
+    runtime->claim_name = trp_register;
     return 0;
 }
 

@@ -5,11 +5,6 @@
 #include "actor/entry.h"
 #include "troupe/error.h"
 
-#define TIMEOUT_FIELDS(F)                                                                          \
-    F(ref, ref, 1)                                                                                 \
-    F(u64, tag, 2)
-TRP_TYPE_DEFINE(trp_timeout, "troupe.Timeout", TIMEOUT_FIELDS)
-
 enum { TICK_NS = 1000 * 1000 };
 
 static int start(trp_ctx *ctx, trpi_entry_kind kind, uint64_t delay_ns, trpi_entry **out) {

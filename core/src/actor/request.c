@@ -7,7 +7,7 @@
 
 #include "actor/actor.h"
 #include "actor/entry.h"
-#include "service/request.h"
+#include "actor/request.h"
 #include "troupe/error.h"
 
 #include <string.h>
