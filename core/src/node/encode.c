@@ -186,8 +186,7 @@ int trpi_encoder_finish(trpi_encoder *encoder, trp_message **frame) {
     trpi_pool *pool = trpi_pool_of(encoder->ctx);
     append_handed(encoder);
     if (encoder->handed != NULL) {
-        trpi_pool_free(pool, encoder->handed,
-                       encoder->handed_capacity * sizeof *encoder->handed);
+        trpi_pool_free(pool, encoder->handed, encoder->handed_capacity * sizeof *encoder->handed);
     }
     if (encoder->error != 0) {
         if (encoder->frame != NULL) {

@@ -9,7 +9,8 @@
 enum {
     INPUT_FIRST = 512,
     PARTIAL_FIRST = 32 * 1024,
-    LATE_SHARE = 4 /* a tick later than this share of patience says that it was we who stood still */
+    LATE_SHARE =
+        4 /* a tick later than this share of patience says that it was we who stood still */
 };
 
 int trpi_engine_init(trpi_engine *engine, trpi_pool *pool, const trpi_identity *self,

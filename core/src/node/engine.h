@@ -26,9 +26,10 @@
 enum {
     TRPI_WINDOW_MESSAGES = 16384,
     TRPI_WINDOW_BYTES = 1 << 20,
-    TRPI_INPUT_SLACK = 128 * 1024, /* control frames and headers that may wait besides what was granted */
-    TRPI_INPUT_EARLY = 2048,       /* most bytes that may wait before authentication */
-    TRPI_CONTROL_MAX = 192,        /* room for all control frames together */
+    TRPI_INPUT_SLACK =
+        128 * 1024,          /* control frames and headers that may wait besides what was granted */
+    TRPI_INPUT_EARLY = 2048, /* most bytes that may wait before authentication */
+    TRPI_CONTROL_MAX = 192,  /* room for all control frames together */
     TRPI_FRAGMENT = 16 * 1024 - TRPI_FRAME_HEAD
 };
 
@@ -100,8 +101,8 @@ typedef struct trpi_engine {
     bool ping_due;
     bool pong_due;
     bool credit_due;
-    bool close_due;  /* a CLOSE frame is to be sent before the end */
-    bool owes_up;    /* events to be reported */
+    bool close_due; /* a CLOSE frame is to be sent before the end */
+    bool owes_up;   /* events to be reported */
     bool owes_suspect;
     bool owes_heard;
     bool has_told_down;

@@ -157,8 +157,7 @@ static void transmit(trpi_engine *engine, const uint8_t *bytes, const uint8_t *e
     if (bytes == end) {
         return;
     }
-    int error =
-        engine->transport.send(engine->transport.self, bytes, (size_t)(end - bytes));
+    int error = engine->transport.send(engine->transport.self, bytes, (size_t)(end - bytes));
     if (error != 0) {
         trpi_engine_lost(engine, error, "the transport failed");
     }

@@ -28,7 +28,8 @@ enum {
 };
 
 typedef enum trpi_frame_kind {
-    TRPI_FRAME_HELLO = 1, /* this and the next two are all that is understood before authentication */
+    TRPI_FRAME_HELLO =
+        1, /* this and the next two are all that is understood before authentication */
     TRPI_FRAME_PROOF = 2,
     TRPI_FRAME_CLOSE = 3,
     TRPI_FRAME_PING = 4,

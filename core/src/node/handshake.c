@@ -89,8 +89,7 @@ static trpi_fault say_proof(trpi_handshake *handshake, trp_auth auth, uint32_t r
     if (terms->is_dialler) {
         memcpy(handshake->transcript + TRPI_AT_DIALLER_MAC, mac, TRPI_MAC);
     }
-    uint8_t *at =
-        trpi_put_head(handshake->out, TRPI_PROOF_BODY_MIN + token, TRPI_FRAME_PROOF, 0);
+    uint8_t *at = trpi_put_head(handshake->out, TRPI_PROOF_BODY_MIN + token, TRPI_FRAME_PROOF, 0);
     at = trpi_put(at, rights, 4);
     at = trpi_put_bytes(at, mac, TRPI_MAC);
     at = trpi_put_bytes(at, handshake->token, token);

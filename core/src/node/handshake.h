@@ -76,7 +76,7 @@ typedef struct trpi_handshake {
     uint8_t token[TRPI_TOKEN_MAX];
     uint8_t out[TRPI_FRAME_HEAD + TRPI_PROOF_BODY_MAX]; /* what is to be sent next */
     uint32_t out_length;
-    uint8_t hellos; /* HELLOs that came */
+    uint8_t hellos;  /* HELLOs that came */
     bool has_spoken; /* our preamble is out or on its way out */
 } trpi_handshake;
 

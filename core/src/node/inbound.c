@@ -6,7 +6,7 @@
  */
 #include "node/encode.h"
 #include "node/session.h"
-#include "service/request.h"
+#include "actor/request.h"
 #include "troupe/codec.h"
 #include "troupe/error.h"
 #include "troupe/monitor.h"
@@ -40,8 +40,7 @@ static trp_pid pid_of_peer(const trp_session *session, uint32_t index, uint32_t 
 }
 
 /* A pid of this node: any may be used with the right to, else those that were handed over. */
-static int own_pid(const trp_session *session, uint32_t index, uint32_t generation,
-                   trp_pid *pid) {
+static int own_pid(const trp_session *session, uint32_t index, uint32_t generation, trp_pid *pid) {
     if (!trpi_session_has(session, TRP_RIGHT_ANY_PID) &&
         !trpi_handed_has(&session->handed, index, generation)) {
         return TRP_EPERM;
@@ -58,8 +57,7 @@ static int read_other(trp_session *session, trpi_reader *reader, trp_pid *pid) {
     uint32_t generation = (uint32_t)trpi_get(reader, 4);
     const trpi_identity *self = &session->node->self;
     const trpi_peer *peer = &session->engine.peer;
-    if (reader->is_bad || generation == 0 ||
-        !trpi_node_name_is_valid((const char *)name, length)) {
+    if (reader->is_bad || generation == 0 || !trpi_node_name_is_valid((const char *)name, length)) {
         return TRP_EDECODE;
     }
     if (incarnation == self->incarnation && is_same_node(self->name, name, length)) {
@@ -75,8 +73,8 @@ static int read_other(trp_session *session, trpi_reader *reader, trp_pid *pid) {
             return 0;
         }
     }
-    int error = trpi_node_meet(session->node, session, (const char *)name, length, incarnation,
-                               pid);
+    int error =
+        trpi_node_meet(session->node, session, (const char *)name, length, incarnation, pid);
     pid->index = index;
     pid->generation = generation;
     return error;
@@ -183,9 +181,8 @@ static int read_payload(trp_session *session, trpi_reader *reader, trp_message *
     } else {
         const trp_type *type = trpi_map_get(&ctx->runtime->types, hash);
         trp_codec_pids pids = {session, NULL, read_pid_item};
-        int error = type == NULL
-                        ? TRP_ETYPE
-                        : trp_codec_decode(ctx, type, reader->at, length, &pids, out);
+        int error =
+            type == NULL ? TRP_ETYPE : trp_codec_decode(ctx, type, reader->at, length, &pids, out);
         if (error != 0) {
             return error;
         }
@@ -204,8 +201,7 @@ static trp_exit read_exit(trpi_reader *reader) {
     if (!reader->is_bad) {
         memcpy(text, bytes, length);
     }
-    return trp_exit_make(kind <= TRP_EXIT_ERROR ? (trp_exit_kind)kind : TRP_EXIT_ERROR, code,
-                         text);
+    return trp_exit_make(kind <= TRP_EXIT_ERROR ? (trp_exit_kind)kind : TRP_EXIT_ERROR, code, text);
 }
 
 /* ---- answers ---- */
@@ -217,8 +213,7 @@ static void begin_answer(trp_session *session, trpi_encoder *encoder, trpi_way *
     trpi_encode_number(encoder, ref, 8);
 }
 
-static int end_answer(trp_session *session, trpi_encoder *encoder, unsigned stream,
-                      unsigned kind) {
+static int end_answer(trp_session *session, trpi_encoder *encoder, unsigned stream, unsigned kind) {
     trp_message *frame;
     int error = trpi_encoder_finish(encoder, &frame);
     if (error == 0) {
@@ -348,8 +343,8 @@ static trp_pid read_caller(trp_session *session, trpi_reader *reader) {
     if (error != 0 || trp_pid_is_local(from)) {
         return TRP_PID_NONE;
     }
-    bool is_its_own = trpi_node_way(session->node, from, &way) &&
-                      trp_pid_equal(way.session, session->pid);
+    bool is_its_own =
+        trpi_node_way(session->node, from, &way) && trp_pid_equal(way.session, session->pid);
     return is_its_own || trpi_session_has(session, TRP_RIGHT_ANY_PID) ? from : TRP_PID_NONE;
 }
 

@@ -2,18 +2,12 @@
 #include "troupe/node.h"
 
 #include "base/lock.h"
-#include "base/text.h"
 #include "node/encode.h"
 #include "node/session.h"
 #include "troupe/error.h"
 #include "troupe/name.h"
 
-enum {
-    COOKIE_MIN = 16,
-    COOKIE_MAX = 4096,
-    MESSAGE_DEFAULT = 1 << 20,
-    SESSIONS_DEFAULT = 1024
-};
+enum { COOKIE_MIN = 16, COOKIE_MAX = 4096, MESSAGE_DEFAULT = 1 << 20, SESSIONS_DEFAULT = 1024 };
 
 /* ---- words ---- */
 
@@ -73,8 +67,7 @@ int trp_node_expose(trp_runtime *runtime, const char *name) {
 static int index_alias(trpi_node *node, trpi_word *word) {
     const trp_host *host = &node->runtime->host;
     size_t size = node->aliases_len * sizeof *node->alias_words;
-    trpi_word **words =
-        host->realloc(host->self, node->alias_words, size, size + sizeof *words);
+    trpi_word **words = host->realloc(host->self, node->alias_words, size, size + sizeof *words);
     if (words == NULL) {
         return TRP_ENOMEM;
     }
@@ -142,38 +135,6 @@ const char *trp_node_name(trp_runtime *runtime, trp_pid pid) {
     return trpi_node_place_name(node, pid);
 }
 
-static void put_hex(trpi_text *text, uint64_t number) {
-    for (int shift = 60; shift >= 0; shift -= 4) {
-        trpi_text_char(text, "0123456789abcdef"[number >> shift & 15]);
-    }
-}
-
-size_t trp_pid_format_global(trp_runtime *runtime, trp_pid pid, char *text, size_t size) {
-    trpi_node *node = runtime->node;
-    char name[TRP_NODE_NAME_MAX + 1];
-    uint64_t incarnation = 0;
-    if (trp_pid_is_none(pid) || node == NULL || pid.epoch == TRPI_ALIAS_EPOCH) {
-        return trp_pid_format(pid, text, size);
-    }
-    if (trp_pid_is_local(pid)) {
-        memcpy(name, node->self.name, sizeof name);
-        incarnation = node->self.incarnation;
-    } else if (!trpi_node_home(node, pid, name, &incarnation)) {
-        return trp_pid_format(pid, text, size);
-    }
-    trpi_text out = {text, size, 0};
-    trpi_text_char(&out, '<');
-    trpi_text_string(&out, name);
-    trpi_text_char(&out, '#');
-    put_hex(&out, incarnation);
-    trpi_text_char(&out, '/');
-    trpi_text_number(&out, pid.index);
-    trpi_text_char(&out, '.');
-    trpi_text_number(&out, pid.generation);
-    trpi_text_char(&out, '>');
-    return trpi_text_end(&out);
-}
-
 /* ---- start and end ---- */
 
 static void destroy(trp_runtime *runtime) {
@@ -204,8 +165,8 @@ static int check_config(const trp_node_config *config) {
     bool is_good = config->name != NULL &&
                    trpi_node_name_is_valid(config->name, strlen(config->name)) &&
                    config->message_max <= TRP_MESSAGE_MAX &&
-                   (!has_cookie || (config->cookie_length >= COOKIE_MIN &&
-                                    config->cookie_length <= COOKIE_MAX));
+                   (!has_cookie ||
+                    (config->cookie_length >= COOKIE_MIN && config->cookie_length <= COOKIE_MAX));
     return is_good ? 0 : TRP_EINVAL;
 }
 

@@ -10,10 +10,9 @@
 
 /* Nothing can be sent: the message's end is what its kind demands. */
 static int refuse(trp_ctx *ctx, trp_pid to, trp_message *message, int error) {
-    trp_exit_kind kind =
-        error == TRP_ENOCONNECTION ? TRP_EXIT_NOCONNECTION
-        : error == TRP_ENOPROC     ? TRP_EXIT_NOPROC
-                                   : TRP_EXIT_ERROR;
+    trp_exit_kind kind = error == TRP_ENOCONNECTION ? TRP_EXIT_NOCONNECTION
+                         : error == TRP_ENOPROC     ? TRP_EXIT_NOPROC
+                                                    : TRP_EXIT_ERROR;
     trp_exit reason = trp_exit_make(kind, error, NULL);
     trpi_discard(ctx, to, message, &reason, error);
     return error;
@@ -34,9 +33,8 @@ static uint32_t right_for(unsigned kind) {
 
 static bool is_granted(const trpi_way *way, trp_pid to, unsigned kind) {
     uint32_t needed = right_for(kind);
-    uint32_t either = to.epoch == TRPI_ALIAS_EPOCH
-                          ? TRP_RIGHT_SEND_NAMES | TRP_RIGHT_NAMES
-                          : TRP_RIGHT_SEND_PIDS | TRP_RIGHT_ANY_PID;
+    uint32_t either = to.epoch == TRPI_ALIAS_EPOCH ? TRP_RIGHT_SEND_NAMES | TRP_RIGHT_NAMES
+                                                   : TRP_RIGHT_SEND_PIDS | TRP_RIGHT_ANY_PID;
     return (way->granted & needed) == needed && (way->granted & either) != 0;
 }
 
@@ -131,16 +129,15 @@ static int send_frame(trp_ctx *ctx, const trpi_way *way, trp_pid to, trp_message
 
 static int send_encoded(trp_ctx *ctx, const trpi_way *way, trp_pid to, trp_message *message) {
     trp_message *frame = NULL;
-    int error = is_granted(way, to, message->kind) ? encode(ctx, way, to, message, &frame)
-                                                   : TRP_EPERM;
+    int error =
+        is_granted(way, to, message->kind) ? encode(ctx, way, to, message, &frame) : TRP_EPERM;
     if (error == 0) {
         error = reserve(way, message, frame);
         if (error != 0) {
             trpi_message_free(&ctx->sched.pool, frame);
         }
     }
-    return error == 0 ? send_frame(ctx, way, to, message, frame)
-                      : refuse(ctx, to, message, error);
+    return error == 0 ? send_frame(ctx, way, to, message, frame) : refuse(ctx, to, message, error);
 }
 
 /* A name on this very node, reached through trp_remote_name all the same. */

@@ -32,8 +32,7 @@ bool trpi_session_push(trp_ctx *ctx, trp_pid session, trp_message *message) {
     return true;
 }
 
-void trpi_session_emit(trp_session *session, unsigned stream, unsigned kind,
-                       trp_message *frame) {
+void trpi_session_emit(trp_session *session, unsigned stream, unsigned kind, trp_message *frame) {
     size_t at = (frame->length + 7u) / 8 * 8;
     const trp_pid *handed = (const trp_pid *)(void *)((char *)trpi_body(frame) + at);
     for (uint64_t i = 0; i < frame->ref; i++) {
@@ -78,8 +77,7 @@ static void tell_state(trp_session *session, trp_session_state state) {
     const trp_host *host = &ctx->runtime->host;
     if (host->trace != NULL) {
         trp_trace record = {TRP_TRACE_SESSION, ctx->sched.index,
-                            (uint64_t)session->pid.index << 32 | session->pid.generation, 0,
-                            state};
+                            (uint64_t)session->pid.index << 32 | session->pid.generation, 0, state};
         host->trace(host->self, &record);
     }
     if (session->on_state != NULL) {
@@ -119,8 +117,7 @@ static void obey(trp_session *session, const trp_message *message) {
     case TRPI_ORDER_ANSWER:
         session->rival = about;
         session->pongs = session->engine.pongs;
-        trpi_engine_probe(&session->engine, TRPI_RIVAL_PATIENCE_NS,
-                          trp_now_ns(session->ctx));
+        trpi_engine_probe(&session->engine, TRPI_RIVAL_PATIENCE_NS, trp_now_ns(session->ctx));
         break;
     case TRPI_ORDER_POKE:
         break;
@@ -340,11 +337,8 @@ static void session_terminate(trp_ctx *ctx, void *state, const trp_exit *reason)
 }
 
 static const trp_behaviour session_behaviour = {
-    TRP_BEHAVIOUR("troupe.Session"),
-    .state_size = sizeof(trp_session *),
-    .init = session_init,
-    .handle = session_handle,
-    .terminate = session_terminate,
+    TRP_BEHAVIOUR("troupe.Session"), .state_size = sizeof(trp_session *), .init = session_init,
+    .handle = session_handle,        .terminate = session_terminate,
 };
 
 /* ---- opening ---- */
@@ -492,7 +486,6 @@ void trp_session_close(trp_session *session) {
 }
 
 void trp_session_probe(trp_session *session) {
-    trpi_engine_probe(&session->engine, session->node->times.patience_ns,
-                      trp_now_ns(session->ctx));
+    trpi_engine_probe(&session->engine, session->node->times.patience_ns, trp_now_ns(session->ctx));
     poke(session);
 }

@@ -31,8 +31,8 @@ typedef enum trpi_order {
 } trpi_order;
 
 enum {
-    TRPI_OUTBOX_MAX = 8 << 20,   /* bytes that may wait for one session */
-    TRPI_OUTBOX_MESSAGE = 64,    /* what a message counts there besides its bytes */
+    TRPI_OUTBOX_MAX = 8 << 20,    /* bytes that may wait for one session */
+    TRPI_OUTBOX_MESSAGE = 64,     /* what a message counts there besides its bytes */
     TRPI_INCOMING_MAX = 64 * 1024 /* requests and monitors of the other node at once */
 };
 
@@ -63,10 +63,10 @@ struct trp_session {
     uint64_t sweep_ns; /* when `waiting` is looked through next */
     uint32_t counted;  /* bytes in the engine that were counted in place->waiting */
     bool wants_close;
-    trp_pid rival;      /* a newer session that is closed when the peer answers on this one */
+    trp_pid rival; /* a newer session that is closed when the peer answers on this one */
     uint32_t pongs;
-    trpi_map waiting;      /* ref: our request or monitor, the message itself */
-    trpi_map incoming;     /* our ref: trpi_incoming */
+    trpi_map waiting;  /* ref: our request or monitor, the message itself */
+    trpi_map incoming; /* our ref: trpi_incoming */
     trpi_map incoming_by_theirs;
     trpi_handed handed;
 };

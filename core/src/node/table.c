@@ -75,8 +75,8 @@ static trpi_place *add_place(trpi_node *node) {
     return place;
 }
 
-static trpi_place *new_place(trpi_node *node, const char *name, size_t length,
-                             uint64_t incarnation, trp_session *owner) {
+static trpi_place *new_place(trpi_node *node, const char *name, size_t length, uint64_t incarnation,
+                             trp_session *owner) {
     trpi_place *place = node->idle_len > TRPI_PLACES_IDLE ? longest_idle(node) : add_place(node);
     if (place == NULL) {
         return NULL;
@@ -188,6 +188,22 @@ const char *trpi_node_place_name(trpi_node *node, trp_pid pid) {
     trpi_place *place = place_of(node, pid);
     trpi_unlock(&node->lock);
     return place == NULL ? NULL : place->name;
+}
+
+bool trpi_node_find(trpi_node *node, const char *name, size_t length, uint64_t incarnation,
+                    trp_pid *pid) {
+    trpi_lock(&node->lock);
+    trpi_place *found = find_place(node, name, length, incarnation, NULL);
+    for (uint32_t i = 0; found == NULL && i < node->places_len; i++) {
+        trpi_place *place = node->places[i];
+        found = place_is(place, name, length, incarnation) ? place : NULL;
+    }
+    if (found != NULL) {
+        pid->node = found->slot;
+        pid->epoch = found->epoch;
+    }
+    trpi_unlock(&node->lock);
+    return found != NULL;
 }
 
 static int meet(trpi_node *node, trp_session *session, const char *name, size_t length,

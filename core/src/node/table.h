@@ -17,9 +17,9 @@
 #include "node/engine.h"
 
 enum {
-    TRPI_ALIAS_SLOT = 1,       /* `node` of pids made by trp_remote_name; any but 0 */
-    TRPI_PLACES_IDLE = 1024,   /* places without a session that are kept before one is reused */
-    TRPI_PLACES_OF_GUEST = 64  /* nodes behind one guest */
+    TRPI_ALIAS_SLOT = 1,      /* `node` of pids made by trp_remote_name; any but 0 */
+    TRPI_PLACES_IDLE = 1024,  /* places without a session that are kept before one is reused */
+    TRPI_PLACES_OF_GUEST = 64 /* nodes behind one guest */
 };
 
 /* `epoch` of pids made by trp_remote_name; their index is the alias. */
@@ -69,7 +69,7 @@ typedef struct trpi_node {
 
 /* How to reach a pid: a snapshot for one message. */
 typedef struct trpi_way {
-    trp_pid session; /* the session's actor */
+    trp_pid session;   /* the session's actor */
     trpi_place *place; /* of the session's peer; only its slot, epoch and `waiting` may be used */
     uint32_t serial;
     uint32_t slot;
@@ -103,9 +103,9 @@ void trpi_place_release(trpi_place *place, uint32_t serial, uint32_t bytes);
 
 /* What became of a session that has been authenticated. */
 typedef struct trpi_entrance {
-    int error;        /* TRP_ENOMEM: it cannot stay */
-    trp_pid loser;    /* a session that must be closed, or none */
-    bool is_stale;    /* `loser` is of an earlier incarnation, not a duplicate */
+    int error;         /* TRP_ENOMEM: it cannot stay */
+    trp_pid loser;     /* a session that must be closed, or none */
+    bool is_stale;     /* `loser` is of an earlier incarnation, not a duplicate */
     trp_pid incumbent; /* a session that wins over this one if it answers a probe, or none */
 } trpi_entrance;
 
@@ -127,6 +127,10 @@ bool trpi_node_home(trpi_node *node, trp_pid pid, char *name, uint64_t *incarnat
  */
 int trpi_node_meet(trpi_node *node, trp_session *session, const char *name, size_t length,
                    uint64_t incarnation, trp_pid *home);
+
+/* Sets the pid's node and epoch to those of a node that has been met. False if it has not. */
+bool trpi_node_find(trpi_node *node, const char *name, size_t length, uint64_t incarnation,
+                    trp_pid *pid);
 
 /* The name of the pid's node, NULL if unknown. Borrowed; see TRPI_PLACES_IDLE. */
 const char *trpi_node_place_name(trpi_node *node, trp_pid pid);
