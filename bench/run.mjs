@@ -90,6 +90,7 @@ function planRound(workloads, peers, scale) {
         for (const schedulers of workload.schedulers) {
             for (const peer of peers) {
                 if (workload.peers && !workload.peers.includes(peer.name)) continue;
+                if (workload.not?.includes(peer.name)) continue;
                 const usual = workload.n[peer.name] ?? workload.n.default;
                 const n = workload.name === 'skynet' ? usual : Math.max(1200, Math.round(usual * scale));
                 plan.push({
