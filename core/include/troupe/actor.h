@@ -19,6 +19,11 @@
 
 TRP_BEGIN_DECLS
 
+/** Flags of a behaviour. */
+enum {
+    TRP_BEHAVIOUR_ROUTINE = 1 /**< it is the first member of a trp_routine (routine.h) */
+};
+
 /**
  * What an actor does. Static and constant, shared by all its actors. Fill by designated
  * initialisers; absent callbacks are NULL.

@@ -11,12 +11,12 @@
 TRP_BEGIN_DECLS
 
 /** X(NAME, value, text): what kind of end it was. Erlang's reasons, as a closed set. */
-#define TRP_EXIT_KIND_LIST(X)                                                                     \
-    X(NORMAL, 0, "normal")             /* the actor stopped itself, all is well */                \
-    X(SHUTDOWN, 1, "shutdown")         /* it was asked to stop */                                 \
-    X(KILLED, 2, "killed")             /* it was killed; terminate did not run */                 \
-    X(NOPROC, 3, "noproc")             /* there was no such actor to begin with */                \
-    X(NOCONNECTION, 4, "noconnection") /* the link to its node broke; it may still be alive */    \
+#define TRP_EXIT_KIND_LIST(X)                                                                      \
+    X(NORMAL, 0, "normal")             /* the actor stopped itself, all is well */                 \
+    X(SHUTDOWN, 1, "shutdown")         /* it was asked to stop */                                  \
+    X(KILLED, 2, "killed")             /* it was killed; terminate did not run */                  \
+    X(NOPROC, 3, "noproc")             /* there was no such actor to begin with */                 \
+    X(NOCONNECTION, 4, "noconnection") /* the link to its node broke; it may still be alive */     \
     X(ERROR, 5, "error")               /* it failed; code and text say how */
 
 /** The kinds as constants: TRP_EXIT_NORMAL, TRP_EXIT_SHUTDOWN, ... */

@@ -22,12 +22,12 @@ typedef enum trp_log_level {
 } trp_log_level;
 
 /** X(NAME, value): what a trace record reports. */
-#define TRP_TRACE_LIST(X)                                                                         \
-    X(SPAWN, 1)       /* a = new actor, b = spawner */                                            \
-    X(EXIT, 2)        /* a = actor, value = exit kind */                                          \
-    X(DELIVER, 3)     /* a = receiver, value = tag or type hash of the message */                 \
-    X(DEAD_LETTER, 4) /* a = addressee, value = error code */                                     \
-    X(TIMER, 5)       /* a = owner, value = ref */                                                \
+#define TRP_TRACE_LIST(X)                                                                          \
+    X(SPAWN, 1)       /* a = new actor, b = spawner */                                             \
+    X(EXIT, 2)        /* a = actor, value = exit kind */                                           \
+    X(DELIVER, 3)     /* a = receiver, value = tag or type hash of the message */                  \
+    X(DEAD_LETTER, 4) /* a = addressee, value = error code */                                      \
+    X(TIMER, 5)       /* a = owner, value = ref */                                                 \
     X(SESSION, 6)     /* value = session state */
 
 /** The kinds as constants: TRP_TRACE_SPAWN, TRP_TRACE_EXIT, ... */
@@ -101,6 +101,25 @@ typedef struct trp_host {
      * trp_abort needs it. Must not return.
      */
     void (*abandon)(void *self, unsigned scheduler);
+
+    /**
+     * Optional, all four or none: stacks for routines. Makes a fiber that will call `entry(arg)` on
+     * `stack_size` bytes of its own when it is first switched to; NULL when out of memory. A
+     * scheduler's fibers are only used on its thread.
+     */
+    void *(*fiber_create)(void *self, size_t stack_size, void (*entry)(void *arg), void *arg);
+    /**
+     * Runs `fiber` until it yields (0), or until it overflows its stack (TRP_EFAILED): then it may
+     * only be destroyed.
+     */
+    int (*fiber_switch)(void *self, void *fiber);
+    /**
+     * Inside a fiber: goes back to the fiber_switch that runs it. `entry` ends with a yield and
+     * never returns.
+     */
+    void (*fiber_yield)(void *self);
+    /** Frees a fiber that does not run, wherever it stopped. */
+    void (*fiber_destroy)(void *self, void *fiber);
 } trp_host;
 
 TRP_END_DECLS

@@ -15,9 +15,10 @@ TRP_BEGIN_DECLS
  * sent.
  */
 typedef struct trp_down {
-    trp_ref ref;     /**< the monitor, as returned by trp_monitor */
-    trp_pid pid;     /**< who ended */
-    trp_exit reason; /**< why; kind NOPROC if it was gone before, NOCONNECTION if its node was lost */
+    trp_ref ref; /**< the monitor, as returned by trp_monitor */
+    trp_pid pid; /**< who ended */
+    trp_exit
+        reason; /**< why; kind NOPROC if it was gone before, NOCONNECTION if its node was lost */
 } trp_down;
 
 /** Type of trp_down messages. */

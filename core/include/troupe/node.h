@@ -21,17 +21,17 @@ TRP_BEGIN_DECLS
 #define TRP_FRAME_MAX 65536
 
 /** X(NAME, bit): what the other side of a session may do here. */
-#define TRP_RIGHT_LIST(X)                                                                         \
-    X(SEND_NAMES, 1u)   /* send to names that were exposed (trp_node_expose) */                   \
-    X(SEND_PIDS, 2u)    /* send to pids handed over in this session */                            \
-    X(MONITOR, 4u)      /* monitor what it may send to */                                         \
-    X(LINK, 8u)         /* link to it */                                                          \
-    X(SPAWN, 16u)       /* spawn registered behaviours */                                         \
-    X(EXIT, 32u)        /* stop and kill */                                                       \
-    X(NAMES, 64u)       /* see and use all names, not only exposed ones */                        \
-    X(GROUPS, 128u)     /* see and join groups */                                                 \
-    X(OBSERVE, 256u)    /* read statistics and traces */                                          \
-    X(ANY_PID, 512u)    /* send to any pid, handed over or not */
+#define TRP_RIGHT_LIST(X)                                                                          \
+    X(SEND_NAMES, 1u) /* send to names that were exposed (trp_node_expose) */                      \
+    X(SEND_PIDS, 2u)  /* send to pids handed over in this session */                               \
+    X(MONITOR, 4u)    /* monitor what it may send to */                                            \
+    X(LINK, 8u)       /* link to it */                                                             \
+    X(SPAWN, 16u)     /* spawn registered behaviours */                                            \
+    X(EXIT, 32u)      /* stop and kill */                                                          \
+    X(NAMES, 64u)     /* see and use all names, not only exposed ones */                           \
+    X(GROUPS, 128u)   /* see and join groups */                                                    \
+    X(OBSERVE, 256u)  /* read statistics and traces */                                             \
+    X(ANY_PID, 512u)  /* send to any pid, handed over or not */
 
 /** The rights as constants: TRP_RIGHT_SEND_NAMES, TRP_RIGHT_SEND_PIDS, ... */
 typedef enum trp_right {
@@ -47,14 +47,16 @@ typedef enum trp_right {
 /** How this runtime appears to others. */
 typedef struct trp_node_config {
     size_t size;
-    const char *name;         /**< required, unique among the nodes it meets; printable ASCII without blanks (copied) */
-    const void *cookie;       /**< shared secret of peers (copied), NULL: no peer can connect by cookie */
-    size_t cookie_length;     /**< at least 16 bytes */
-    uint64_t heartbeat_ns;    /**< silence after which the peer is probed; default 15 s */
-    uint64_t patience_ns;     /**< silence after the probe until the session is given up; default 45 s */
-    uint64_t handshake_ns;    /**< longest handshake; default 10 s */
-    uint32_t message_max;     /**< largest message accepted from others in bytes; default 1 MiB */
-    uint32_t sessions_max;    /**< most sessions at once; default 1024 */
+    const char *
+        name; /**< required, unique among the nodes it meets; printable ASCII without blanks (copied) */
+    const void *cookie; /**< shared secret of peers (copied), NULL: no peer can connect by cookie */
+    size_t cookie_length;  /**< at least 16 bytes */
+    uint64_t heartbeat_ns; /**< silence after which the peer is probed; default 15 s */
+    uint64_t
+        patience_ns; /**< silence after the probe until the session is given up; default 45 s */
+    uint64_t handshake_ns; /**< longest handshake; default 10 s */
+    uint32_t message_max;  /**< largest message accepted from others in bytes; default 1 MiB */
+    uint32_t sessions_max; /**< most sessions at once; default 1024 */
 } trp_node_config;
 
 /** Gives the runtime a node identity. Once per runtime, before the first session. TRP_EINVAL, TRP_ESTATE, TRP_ENOMEM, or the host's entropy error. */
@@ -94,12 +96,14 @@ typedef struct trp_session trp_session;
 /** What a session is opened with. */
 typedef struct trp_session_options {
     size_t size;
-    bool dialler;          /**< true on the side that made the connection */
-    uint32_t auths;        /**< acceptor: the trp_auth kinds it takes, as bits `1u << kind`; dialler: exactly one */
-    const void *token;     /**< dialler with TRP_AUTH_TOKEN: copied */
-    size_t token_length;   /**< at most 512 */
-    uint32_t rights;       /**< what the other side may do here; for an acceptor the ceiling that check_token may lower */
-    void *arg;             /**< for the callbacks */
+    bool dialler; /**< true on the side that made the connection */
+    uint32_t
+        auths; /**< acceptor: the trp_auth kinds it takes, as bits `1u << kind`; dialler: exactly one */
+    const void *token;   /**< dialler with TRP_AUTH_TOKEN: copied */
+    size_t token_length; /**< at most 512 */
+    uint32_t
+        rights; /**< what the other side may do here; for an acceptor the ceiling that check_token may lower */
+    void *arg; /**< for the callbacks */
     /** Acceptor with TRP_AUTH_TOKEN, required: 0 and the rights to grant if the token (borrowed) is good. Must not call back. */
     int (*check_token)(void *arg, const void *token, size_t length, uint32_t *rights);
     /**

@@ -23,7 +23,8 @@ typedef struct trp_runtime_config {
     unsigned schedulers;       /**< 1 … TRP_SCHEDULERS_MAX, default 1 */
     uint32_t actors_max;       /**< most actors alive at once, default 4,194,304 */
     uint32_t mailbox_messages; /**< default mailbox limit, default 1,048,576 messages */
-    uint32_t batch;            /**< most messages an actor handles in one turn, default 1024; fewer if they take long */
+    uint32_t
+        batch; /**< most messages an actor handles in one turn, default 1024; fewer if they take long */
 } trp_runtime_config;
 
 /** What trp_runtime_step answers. */
@@ -71,8 +72,8 @@ TRP_API void trp_runtime_destroy(trp_runtime *runtime);
  * does not. If the host has `abandon`, a step may be left by it; then call it again. Calls from
  * inside a step return TRP_STEP_MORE and do nothing.
  */
-TRP_API trp_step trp_runtime_step(trp_runtime *runtime, unsigned scheduler, const trp_budget *budget,
-                                  uint64_t *next_deadline_ns);
+TRP_API trp_step trp_runtime_step(trp_runtime *runtime, unsigned scheduler,
+                                  const trp_budget *budget, uint64_t *next_deadline_ns);
 
 /**
  * The root ctx of `scheduler`: lets its thread use the functions of actor.h and its fellows between

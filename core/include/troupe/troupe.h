@@ -19,6 +19,7 @@
 #include "troupe/node.h"
 #include "troupe/pid.h"
 #include "troupe/request.h"
+#include "troupe/routine.h"
 #include "troupe/runtime.h"
 #include "troupe/timer.h"
 #include "troupe/type.h"

@@ -68,6 +68,7 @@ typedef struct trpi_side {
     trpi_held *held;
     void *names; /* the registry's */
     struct trpi_stash *stash;
+    void *fiber; /* of a routine that has begun; the host's */
 } trpi_side;
 
 typedef struct trpi_entry trpi_entry;

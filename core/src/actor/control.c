@@ -3,6 +3,7 @@
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
+#include "actor/routine.h"
 #include "troupe/error.h"
 #include "troupe/monitor.h"
 
@@ -60,6 +61,9 @@ void trp_fail(trp_ctx *ctx, const trp_exit *reason) {
 
 void trp_abort(trp_ctx *ctx, const trp_exit *reason) {
     trp_runtime *runtime = ctx->runtime;
+    if (ctx->frame.actor != NULL && trpi_routine_abort(ctx, reason)) {
+        trpi_fatal(runtime, "an aborted routine was resumed");
+    }
     if (ctx->frame.actor == NULL || ctx->spawn_depth > 0 || !ctx->is_stepping) {
         trpi_fatal(runtime, "trp_abort outside of an actor's own callback");
     }

@@ -124,6 +124,9 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     }
     tell_bonds(ctx, actor, pid, reason);
     discard_stash(ctx, actor, pid, reason);
+    if (actor->side != NULL && actor->side->fiber != NULL) {
+        runtime->host.fiber_destroy(runtime->host.self, actor->side->fiber);
+    }
     free_state(ctx, actor);
     count_end(ctx, pid, reason);
     actor->flags |= TRPI_ACTOR_ZOMBIE;

@@ -30,7 +30,7 @@ struct trpi_stash {
     uint32_t heap_capacity;
     uint64_t age; /* given to the next message */
     bool is_filtering;
-    trp_ref ref;
+    trp_ref refs[2];
     size_t tags_len;
     uint64_t tags[TRP_FILTER_TAGS_MAX];
 };
@@ -202,7 +202,7 @@ static bool matches(const trpi_stash *stash, trpi_key key) {
         return false;
     }
     if (key.is_ref) {
-        return key.value == stash->ref;
+        return key.value == stash->refs[0] || key.value == stash->refs[1];
     }
     for (size_t i = 0; i < stash->tags_len; i++) {
         if (stash->tags[i] == key.value) {
@@ -272,7 +272,8 @@ trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
     for (size_t i = 0; i < stash->tags_len; i++) {
         consider_list(&best, &stash->by_tag, stash->tags[i]);
     }
-    consider_list(&best, &stash->by_ref, stash->ref);
+    consider_list(&best, &stash->by_ref, stash->refs[0]);
+    consider_list(&best, &stash->by_ref, stash->refs[1]);
     if (stash->has_strays) {
         consider_keyless(stash, &best);
     }
@@ -307,6 +308,7 @@ bool trpi_stash_is_idle(const trpi_stash *stash) {
 trpi_stash *trpi_stash_of(trp_ctx *ctx, trpi_actor *actor) {
     trpi_side *side = trpi_actor_side(ctx, actor);
     if (side == NULL || side->stash != NULL) {
+        actor->flags |= TRPI_ACTOR_STASHES;
         return side == NULL ? NULL : side->stash;
     }
     trpi_stash *stash = trpi_pool_alloc(&ctx->sched.pool, sizeof *stash);
@@ -322,6 +324,7 @@ trpi_stash *trpi_stash_of(trp_ctx *ctx, trpi_actor *actor) {
         return NULL;
     }
     side->stash = stash;
+    actor->flags |= TRPI_ACTOR_STASHES;
     return stash;
 }
 
@@ -331,6 +334,20 @@ void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash) {
     trpi_map_deinit(&stash->by_ref);
     host->realloc(host->self, stash->heap, stash->heap_capacity * sizeof *stash->heap, 0);
     trpi_pool_free(&ctx->sched.pool, stash, sizeof *stash);
+}
+
+void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref) {
+    stash->is_filtering = true;
+    stash->refs[0] = filter->ref;
+    stash->refs[1] = second_ref;
+    stash->tags_len = filter->tags_len;
+    if (filter->tags_len > 0) {
+        memcpy(stash->tags, filter->tags, filter->tags_len * sizeof *filter->tags);
+    }
+}
+
+void trpi_stash_unfilter(trpi_stash *stash) {
+    stash->is_filtering = false;
 }
 
 int trp_filter_set(trp_ctx *ctx, const trp_filter *filter) {
@@ -346,19 +363,13 @@ int trp_filter_set(trp_ctx *ctx, const trp_filter *filter) {
     if (stash == NULL) {
         return TRP_ENOMEM;
     }
-    stash->is_filtering = true;
-    stash->ref = filter->ref;
-    stash->tags_len = filter->tags_len;
-    if (filter->tags_len > 0) {
-        memcpy(stash->tags, filter->tags, filter->tags_len * sizeof *filter->tags);
-    }
-    actor->flags |= TRPI_ACTOR_STASHES;
+    trpi_stash_filter(stash, filter, 0);
     return 0;
 }
 
 void trp_filter_clear(trp_ctx *ctx) {
     trpi_actor *actor = ctx->frame.actor;
     if (actor != NULL && (actor->flags & TRPI_ACTOR_STASHES) != 0) {
-        actor->side->stash->is_filtering = false;
+        trpi_stash_unfilter(actor->side->stash);
     }
 }

@@ -32,6 +32,15 @@ void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash);
 /* True if the filter lets a message with that key through now, before any that waits. */
 bool trpi_stash_admits(const trpi_stash *stash, trpi_key key);
 
+/*
+ * Lets through only messages with one of the tags, which the filter has checked, or one of the
+ * refs.
+ */
+void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref);
+
+/* Lets everything through. */
+void trpi_stash_unfilter(trpi_stash *stash);
+
 /* Puts a message aside that has left the mailbox. Cannot fail. */
 void trpi_stash_add(trp_ctx *ctx, trpi_stash *stash, trp_message *message, trpi_key key);
 

@@ -9,7 +9,7 @@
 #define TRPI_ENCODE_H
 
 #include "node/pids.h"
-#include "node/table.h"
+#include "node/places.h"
 
 typedef struct trpi_encoder {
     trp_ctx *ctx;

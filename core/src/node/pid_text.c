@@ -1,6 +1,6 @@
 /* Texts of pids that are valid on every node: `<node-name#incarnation/index.generation>`. */
 #include "base/text.h"
-#include "node/table.h"
+#include "node/places.h"
 #include "troupe/error.h"
 #include "troupe/node.h"
 

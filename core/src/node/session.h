@@ -17,7 +17,7 @@
 
 #include "actor/actor.h"
 #include "node/pids.h"
-#include "node/table.h"
+#include "node/places.h"
 #include "troupe/monitor.h"
 
 /*

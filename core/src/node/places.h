@@ -10,8 +10,8 @@
  * Guests are strangers: what they say of themselves is believed only within their own session.
  * Their places belong to that session (`owner`), never replace those of peers, and end with it.
  */
-#ifndef TRPI_NODE_TABLE_H
-#define TRPI_NODE_TABLE_H
+#ifndef TRPI_PLACES_H
+#define TRPI_PLACES_H
 
 #include "actor/context.h"
 #include "node/engine.h"

@@ -1,5 +1,5 @@
-/* The node table; its design is told in table.h. */
-#include "node/table.h"
+/* The node table; its design is told in places.h. */
+#include "node/places.h"
 
 #include "base/lock.h"
 #include "node/session.h"

@@ -1,0 +1,22 @@
+/* Routines, as the rest of the actor floor sees them. */
+#ifndef TRPI_ROUTINE_H
+#define TRPI_ROUTINE_H
+
+#include "actor/actor.h"
+#include "troupe/routine.h"
+
+/*
+ * If the running actor is a routine in its body: ends it for `reason` and never comes back. False:
+ * it is none.
+ */
+bool trpi_routine_abort(trp_ctx *ctx, const trp_exit *reason);
+
+/*
+ * Blocks the running routine until a message with one of the two refs comes (0: none), or any if
+ * `filter` is NULL and both are 0. Lends it. For channels and whatever else routines can wait for.
+ * TRP_ESTATE, TRP_ENOMEM.
+ */
+int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref,
+                      trp_message **message);
+
+#endif
