@@ -26,7 +26,6 @@ enum {
 
 enum {
     TRPI_ACTOR_CONSUMED = 1, /* the first message is done with; a producer was busy behind it */
-    TRPI_ACTOR_EXACT = 2,    /* the mailbox has a limit of its own: each message is counted */
     TRPI_ACTOR_ENDING = 4,   /* terminate has begun */
     TRPI_ACTOR_ZOMBIE = 8,   /* ended, but the mailbox is not left yet */
     TRPI_ACTOR_TRAPS = 16,   /* exit signals come as messages */
@@ -34,6 +33,9 @@ enum {
         64, /* has or had a receive filter: the stash is asked before the mailbox */
     TRPI_ACTOR_LINKED_LATE = 32 /* has links that were not made by spawning: some may be double */
 };
+
+/* In a limit: the actor has asked for it, so each of its messages is counted. */
+#define TRPI_LIMIT_EXACT (UINT32_C(1) << 31)
 
 /* A block of the actor's own heap (trp_alloc); the memory follows. */
 typedef struct trpi_heap_block {
@@ -79,7 +81,8 @@ struct trpi_actor {
     trpi_atomic_u32 generation;
     trpi_atomic_u32 kill;    /* the generation that is to be killed */
     trpi_atomic_u32 waiting; /* messages in the mailbox, sampled unless EXACT */
-    uint32_t limit;
+    trpi_atomic_u32
+        limit; /* of `waiting`; read by senders, so set by spawn only. See TRPI_LIMIT_EXACT */
     uint8_t flags;
     uint8_t pin; /* scheduler, or TRPI_NOT_PINNED */
     uint16_t reserved;

@@ -43,8 +43,9 @@ void trpi_actor_push(trp_ctx *ctx, trpi_actor *actor, uint32_t generation, trp_m
 
 /* Counts `message` in. False if the mailbox is full. */
 static bool count_in(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
     uint32_t weight = 1;
-    if ((actor->flags & TRPI_ACTOR_EXACT) == 0) {
+    if ((limit & TRPI_LIMIT_EXACT) == 0) {
         if (ctx->sample_left-- != 0) {
             return true;
         }
@@ -52,7 +53,7 @@ static bool count_in(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
         weight = SAMPLE;
     }
     /* Relaxed: a number and nothing else. */
-    if (trpi_add_u32(&actor->waiting, weight, TRPI_RELAXED) >= actor->limit) {
+    if (trpi_add_u32(&actor->waiting, weight, TRPI_RELAXED) >= (limit & ~TRPI_LIMIT_EXACT)) {
         trpi_add_u32(&actor->waiting, (uint32_t) - (int32_t)weight, TRPI_RELAXED);
         return false;
     }
@@ -182,7 +183,8 @@ int trp_try_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
     }
     trpi_actor *actor =
         trp_pid_is_local(to) ? trpi_actor_find(ctx->runtime, to.index, to.generation) : NULL;
-    if (actor != NULL && trpi_load(&actor->waiting, TRPI_RELAXED) >= actor->limit) {
+    if (actor != NULL && trpi_load(&actor->waiting, TRPI_RELAXED) >=
+                             (trpi_load(&actor->limit, TRPI_RELAXED) & ~TRPI_LIMIT_EXACT)) {
         return TRP_EFULL;
     }
     return trp_send(ctx, to, message);
@@ -242,7 +244,8 @@ static trp_message *take_scratch(trp_ctx *ctx, const trp_message *message) {
 
 void trpi_uncount(trpi_actor *actor, trp_message *message) {
     if ((message->flags & TRPI_FLAG_COUNTED) != 0) {
-        uint32_t weight = (actor->flags & TRPI_ACTOR_EXACT) != 0 ? 1 : SAMPLE;
+        uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
+        uint32_t weight = (limit & TRPI_LIMIT_EXACT) != 0 ? 1 : SAMPLE;
         trpi_add_u32(&actor->waiting, (uint32_t) - (int32_t)weight, TRPI_RELAXED);
         message->flags &= (uint8_t)~TRPI_FLAG_COUNTED;
     }

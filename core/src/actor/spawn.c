@@ -53,11 +53,11 @@ static bool init_state(trp_ctx *ctx, trpi_actor *actor, const trp_behaviour *beh
 }
 
 static void init_limit(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options *options) {
-    actor->limit = ctx->runtime->config.mailbox_messages;
+    uint32_t limit = ctx->runtime->config.mailbox_messages;
     if (options != NULL && options->mailbox_messages != 0) {
-        actor->limit = options->mailbox_messages;
-        actor->flags |= TRPI_ACTOR_EXACT;
+        limit = options->mailbox_messages | TRPI_LIMIT_EXACT;
     }
+    trpi_store(&actor->limit, limit, TRPI_RELAXED);
     trpi_store(&actor->waiting, 0, TRPI_RELAXED);
 }
 
