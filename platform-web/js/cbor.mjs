@@ -6,7 +6,7 @@ import { EncodeError, TroupeError } from './errors.mjs';
 
 const TAG_REF = 39;
 const DEPTH_MAX = 32; // as in the core
-const encoder = new TextEncoder();
+export const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export const makeRef = (pid) => Object.freeze({ pid });
@@ -110,7 +110,8 @@ export class Writer {
   }
 
   integer(n) {
-    this.head(n < 0 ? 1 : 0, n < 0 ? (typeof n === 'bigint' ? -1n : -1) - n : n);
+    const argument = n < 0 ? ~BigInt(n) : n;
+    this.head(n < 0 ? 1 : 0, argument <= Number.MAX_SAFE_INTEGER ? Number(argument) : argument);
   }
 
   ref(ref) {

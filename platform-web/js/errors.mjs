@@ -3,54 +3,36 @@
 export class TroupeError extends Error {
   constructor(code, message, { hint = '', cause, ...details } = {}) {
     super(hint ? `${message} (${hint})` : message, cause === undefined ? undefined : { cause });
-    this.name = new.target.name;
+    this.name = 'TroupeError';
     this.code = code;
     this.hint = hint;
     Object.assign(this, details);
   }
 }
 
-export class UnsupportedError extends TroupeError {
-  constructor(message, details) { super('unsupported', message, details); }
-}
-export class LoadError extends TroupeError {
-  constructor(message, details) { super('load', message, details); }
-}
-export class CallTimeoutError extends TroupeError {
+// Names are texts here: a bundler shortens those of classes.
+const define = (name, code) => class extends TroupeError {
   constructor(message, details) {
-    super('timeout', message, details);
-    this.name = 'TimeoutError';
+    super(code, message, details);
+    this.name = name;
   }
-}
-export class NoProcessError extends TroupeError {
-  constructor(message, details) { super('noproc', message, details); }
-}
+};
+
+export const UnsupportedError = define('UnsupportedError', 'unsupported');
+export const LoadError = define('LoadError', 'load');
+/** Named as the platform names it. */
+export const CallTimeoutError = define('TimeoutError', 'timeout');
+export const NoProcessError = define('NoProcessError', 'noproc');
 /** The actor that was called ended before it replied; `reason` says why. */
-export class ExitError extends TroupeError {
-  constructor(message, details) { super('exit', message, details); }
-}
-export class MailboxFullError extends TroupeError {
-  constructor(message, details) { super('full', message, details); }
-}
+export const ExitError = define('ExitError', 'exit');
+export const MailboxFullError = define('MailboxFullError', 'full');
 /** A value that cannot be sent; `path` says where in it. */
-export class EncodeError extends TroupeError {
-  constructor(message, details) { super('encode', message, details); }
-}
-export class NodeDownError extends TroupeError {
-  constructor(message, details) { super('noconnection', message, details); }
-}
-export class AuthError extends TroupeError {
-  constructor(message, details) { super('auth', message, details); }
-}
-export class ProtocolMismatchError extends TroupeError {
-  constructor(message, details) { super('version', message, details); }
-}
-export class RuntimeCrashedError extends TroupeError {
-  constructor(message, details) { super('crashed', message, details); }
-}
-export class ClosedError extends TroupeError {
-  constructor(message, details) { super('closed', message, details); }
-}
+export const EncodeError = define('EncodeError', 'encode');
+export const NodeDownError = define('NodeDownError', 'noconnection');
+export const AuthError = define('AuthError', 'auth');
+export const ProtocolMismatchError = define('ProtocolMismatchError', 'version');
+export const RuntimeCrashedError = define('RuntimeCrashedError', 'crashed');
+export const ClosedError = define('ClosedError', 'closed');
 
 /** True for an error of this package, also of another copy of it or from another realm. */
 export const isTroupeError = (error, code) =>

@@ -3,8 +3,8 @@ import { TroupeError, EncodeError } from './errors.mjs';
 import { Reader, bytesOf, isRef, setProperty } from './cbor.mjs';
 
 // core/include/troupe/type.h has the same numbers.
-const [BOOLEAN, I32, U32, I64, U64, F64, PID, REF, STRING, BYTES, VALUE, RECORD, LIST] =
-  Array.from({ length: 13 }, (_, i) => i + 1);
+const [BOOLEAN, I32, U32, I64, U64, F64, PID, REF, STRING, BYTES, VALUE, RECORD, LIST, TEXT] =
+  Array.from({ length: 14 }, (_, i) => i + 1);
 
 const RANGES = {
   [I32]: [-(2 ** 31), 2 ** 31 - 1], [U32]: [0, 2 ** 32 - 1],
@@ -15,7 +15,7 @@ const zeroOf = (kind) => {
   switch (kind) {
     case BOOLEAN: return false;
     case PID: return null;
-    case STRING: return '';
+    case STRING: case TEXT: return '';
     case BYTES: return new Uint8Array(0);
     case VALUE: case RECORD: return undefined;
     case LIST: return [];
@@ -94,7 +94,7 @@ export class Types {
       case PID:
         expect(isRef(value), 'a ref');
         return writer.ref(value);
-      case STRING:
+      case STRING: case TEXT:
         expect(typeof value === 'string', 'a string');
         return writer.text(value);
       case BYTES: {

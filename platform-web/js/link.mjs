@@ -1,0 +1,216 @@
+// A session to the node behind a WebSocket, made again whenever it breaks: endless attempts with growing, jittered
+// pauses, cut short when the page becomes visible or the network comes back. An open socket keeps a page
+// out of the back/forward cache, so it is closed with the page and made again when that is shown.
+import { ClosedError, NodeDownError, TroupeError, UnsupportedError, errorOf } from './errors.mjs';
+import { GUEST_RIGHTS, STATES, Session } from './session.mjs';
+import { Status } from './status.mjs';
+
+const PROTOCOL = 'troupe.v1';
+const OPEN_TIMEOUT = 10000;
+const TOKEN_TIMEOUT = 10000;
+const BUFFERED_HIGH = 1 << 20;
+const BUFFERED_LOW = 1 << 18;
+const STABLE = 10000; // a session that lived so long resets the pauses
+
+const delay = (ms) => new Promise((resolve) => {
+  setTimeout(resolve, ms);
+});
+
+export class Link extends Status {
+  #runtime;
+  #url;
+  #options;
+  #session = null;
+  #attempts = 0;
+  #closed = false;
+  #hidden = false;
+  #wake = () => {};
+  #stop;
+  #listening = [];
+
+  constructor(runtime, url, options) {
+    super();
+    const { min = 250, max = 30000, jitter = true } = options.reconnect || {};
+    this.#runtime = runtime;
+    this.#url = String(url);
+    this.#options = { ...options, min, max, jitter };
+    if (!(options.WebSocket ?? globalThis.WebSocket)) {
+      throw new UnsupportedError('there is no WebSocket here', { hint: 'pass a class as the option `WebSocket`' });
+    }
+    options.signal?.throwIfAborted();
+    this.#stop = () => this.#finish(options.signal?.reason);
+    options.signal?.addEventListener('abort', this.#stop);
+    this.#listen(globalThis, 'pagehide', () => this.#hide());
+    this.#listen(globalThis, 'pageshow', () => this.#show());
+    this.#listen(globalThis, 'online', () => this.probe());
+    this.#listen(globalThis.document, 'visibilitychange',
+      () => document.visibilityState === 'visible' && this.probe());
+    this.#run();
+  }
+
+  /** Checks the connection now, or tries again now. */
+  probe() {
+    this.#session?.probe();
+    this.#wake();
+  }
+
+  /** Ends the session in good order, and the link. */
+  async close() {
+    if (!this.#closed) {
+      this.#finish(null);
+      await this.#over;
+    }
+  }
+
+  #over = Promise.resolve();
+
+  #listen(target, name, handler) {
+    target?.addEventListener?.(name, handler);
+    this.#listening.push(() => target?.removeEventListener?.(name, handler));
+  }
+
+  #finish(reason) {
+    this.#closed = true;
+    this.#options.signal?.removeEventListener('abort', this.#stop);
+    this.#listening.forEach((unlisten) => unlisten());
+    this.#session?.close();
+    this.#runtime.disown(this);
+    this.change('closed', { reason: reason ?? new ClosedError('the link was closed') });
+    this.#wake();
+  }
+
+  #hide() {
+    this.#hidden = true;
+    this.#session?.close();
+  }
+
+  #show() {
+    this.#hidden = false;
+    this.#wake();
+  }
+
+  async #run() {
+    const { min, max, jitter, reconnect } = this.#options;
+    while (!this.#closed) {
+      const started = performance.now();
+      this.#attempts++;
+      this.change('connecting', { attempt: this.#attempts });
+      const attempt = this.#attempt().catch((error) => error);
+      this.#over = attempt;
+      const reason = await attempt;
+      if (this.#closed) {
+        return;
+      }
+      if (reconnect === false) {
+        this.#finish(reason);
+        return;
+      }
+      if (performance.now() - started > STABLE) {
+        this.#attempts = 0;
+      }
+      const pause = Math.min(max, min * 1.5 ** Math.min(this.#attempts, 50));
+      const wait = jitter ? pause * (0.5 + Math.random() / 2) : pause;
+      this.change('down', { reason: reason ?? new NodeDownError('the session has ended'), retryMs: wait });
+      await this.#pause(wait);
+    }
+  }
+
+  // Waits, but not past a `probe`; while the page is hidden in the back/forward cache until it is shown.
+  async #pause(ms) {
+    do {
+      let timer;
+      await new Promise((resolve) => {
+        this.#wake = resolve;
+        timer = this.#hidden ? null : setTimeout(resolve, ms);
+      });
+      clearTimeout(timer);
+    } while (this.#hidden && !this.#closed);
+    this.#wake = () => {};
+  }
+
+  async #token() {
+    const { token } = this.#options;
+    const value = typeof token === 'function'
+      ? await Promise.race([token(), delay(TOKEN_TIMEOUT).then(() => {
+        throw new TroupeError('timeout', 'the token did not come in time');
+      })]) : await token;
+    return value ?? '';
+  }
+
+  // One connection from beginning to end. Resolves with the reason of its end, null for a good one.
+  async #attempt() {
+    const token = await this.#token();
+    if (this.#closed || this.#hidden) {
+      return null;
+    }
+    const { rights = GUEST_RIGHTS } = this.#options;
+    const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
+    const socket = new Socket(this.#url, PROTOCOL);
+    socket.binaryType = 'arraybuffer';
+    try {
+      await opened(socket, this.#url);
+      if (this.#closed || this.#hidden) {
+        return null;
+      }
+      return await this.#talk(socket, { auth: 'token', dialler: true, rights, token });
+    } finally {
+      this.#session = null;
+      socket.close();
+    }
+  }
+
+  #talk(socket, how) {
+    return new Promise((resolve) => {
+      let isChoked = false;
+      const session = new Session(this.#runtime, how, {
+        write: (bytes) => {
+          if (socket.readyState === 1) {
+            socket.send(bytes);
+          }
+          if (socket.bufferedAmount > BUFFERED_HIGH && !isChoked) {
+            isChoked = true;
+            session.writable(false);
+            this.#drained(socket).then(() => {
+              isChoked = false;
+              session.writable(true);
+            });
+          }
+        },
+        state: (state, node, error, why) => {
+          const name = STATES[state];
+          if (name && !this.#closed) {
+            this.change(name, { node, reason: error ? errorOf(error, why) : null });
+          }
+        },
+        closed: resolve,
+      });
+      this.#session = session;
+      socket.onmessage = ({ data }) => session.receive(new Uint8Array(data));
+      socket.onclose = () => session.lost();
+    });
+  }
+
+  // There is no event for it.
+  async #drained(socket) {
+    while (socket.readyState === 1 && socket.bufferedAmount > BUFFERED_LOW) {
+      await delay(20);
+    }
+  }
+}
+
+function opened(socket, url) {
+  return new Promise((resolve, reject) => {
+    const fail = () => {
+      clearTimeout(timer);
+      reject(new NodeDownError(`cannot connect to ${url}`, {
+        hint: 'is the server running, and does it accept this page\'s origin?',
+      }));
+    };
+    const timer = setTimeout(fail, OPEN_TIMEOUT);
+    socket.onopen = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    socket.onerror = socket.onclose = fail;
+  });
+}

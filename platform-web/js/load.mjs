@@ -1,0 +1,94 @@
+// From whatever says where the wasm is to a compiled module.
+import { LoadError, UnsupportedError } from './errors.mjs';
+
+const EXPORTS = ['memory', 'create', 'batch', 'step', 'events', 'events_length', 'deadline', 'recover', 'destroy'];
+
+/** A built-in module of Node, out of sight of bundlers. */
+export const nodeModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ `node:${name}`);
+export const isNode = typeof process === 'object' && Boolean(process.versions?.node);
+
+/**
+ * Compiles `source`: a WebAssembly.Module, bytes, a Response, a URL, or the text (or module) that
+ * `troupe_add_web_module` writes; also a promise of any of these.
+ */
+export async function loadModule(source, signal) {
+  if (typeof WebAssembly !== 'object') {
+    throw new UnsupportedError('there is no WebAssembly here');
+  }
+  source = await source;
+  if (source?.default !== undefined) {
+    source = source.default;
+  }
+  if (!(source instanceof WebAssembly.Module)) {
+    source = await compile(await bytesFrom(source, signal));
+  }
+  const names = new Set(WebAssembly.Module.exports(source).map(({ name }) => name));
+  const missing = EXPORTS.filter((name) => !names.has(name));
+  if (missing.length > 0) {
+    throw new LoadError('this wasm module is not made with Troupe', {
+      hint: `build it with troupe_add_web_module; it does not export ${missing.join(', ')}`,
+    });
+  }
+  return source;
+}
+
+async function compile(bytes) {
+  const [a, b, c, d] = bytes;
+  if (a !== 0 || b !== 0x61 || c !== 0x73 || d !== 0x6d) {
+    throw new LoadError(a === 0x3c ? 'got HTML instead of WebAssembly' : 'got something that is not WebAssembly', {
+      hint: 'the server answered with another file; check the URL, and that the bundler copies .wasm files',
+    });
+  }
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    if (/unsafe-eval|Content Security Policy/i.test(cause.message)) {
+      throw new UnsupportedError("the page's policy forbids WebAssembly", {
+        cause, hint: "add 'wasm-unsafe-eval' to script-src",
+      });
+    }
+    throw new LoadError('the wasm module does not compile', { cause });
+  }
+}
+
+async function bytesFrom(source, signal) {
+  if (typeof source === 'string' && source.startsWith('H4sI')) {
+    return inflate(source);
+  }
+  if (typeof source === 'string' || source instanceof URL) {
+    source = await fetchFrom(source, signal);
+  }
+  if (typeof Response === 'function' && source instanceof Response) {
+    if (!source.ok) {
+      throw new LoadError(`${source.url || 'the wasm module'}: HTTP status ${source.status}`);
+    }
+    source = await source.arrayBuffer();
+  }
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
+    return source instanceof ArrayBuffer ? new Uint8Array(source)
+      : new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  }
+  throw new LoadError('nothing to load the wasm module from', {
+    hint: 'the option `wasm` takes a URL, a Response, bytes, a WebAssembly.Module or an inlined module',
+  });
+}
+
+async function fetchFrom(location, signal) {
+  try {
+    if (isNode && /^file:/.test(location)) {
+      const { readFile } = await nodeModule('fs/promises');
+      return await readFile(new URL(location), { signal });
+    }
+    return await fetch(location, { signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new LoadError(`cannot fetch ${location}`, { cause });
+  }
+}
+
+/** Base64 of gzip, without `fetch('data:…')`, which a strict connect-src blocks. */
+async function inflate(text) {
+  const zipped = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
