@@ -193,7 +193,7 @@ static void test_too_much_is_refused_and_not_allocated(void **state) {
     trp_set_list(&b, greeting, numbers, uint32_t, TRP_MESSAGE_MAX / sizeof(uint32_t));
     assert_refused(&b, TRP_ETOOBIG);
     trp_builder_init(&b, ctx, &greeting_type, 0);
-    trp_set_list(&b, greeting, numbers, uint32_t, SIZE_MAX);
+    trp_set_list(&b, greeting, numbers, uint32_t, SIZE_MAX / sizeof(uint32_t) + 2);
     assert_refused(&b, TRP_ETOOBIG);
     trp_builder_init(&b, ctx, &greeting_type, 0);
     trp_builder_set(&b, 0, "", TRP_MESSAGE_MAX);

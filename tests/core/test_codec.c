@@ -229,6 +229,7 @@ static void test_bad_input_is_refused(void **state) {
         {&greeting_type, "a1 01 63eda080"},
         {&greeting_type, "a1 01 62c080"},
         {&greeting_type, "a1 01 7f6161ff"}, /* a string of indefinite length */
+        {&greeting_type, "bf 01 7f ff"},
         {&greeting_type, "a1 03 01"},
         {&greeting_type, "a1 03 8120"},
         {&greeting_type, "a1 03 81f6"},
