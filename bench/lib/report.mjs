@@ -83,24 +83,27 @@ export function floorTable(results) {
 }
 
 /** What the floor's units say one operation must cost at least; `which` is 'median' or 'least'. */
-export function floorOf(results, workload, which) {
+export function floorOf(results, workload, quantity, which) {
     let sum = 0;
     for (const [unit, times] of Object.entries(workload.floor)) {
         if (!results.floor[unit]) return NaN;
-        sum += times * results.floor[unit].ns[which];
+        sum += times * results.floor[unit][quantity][which];
     }
     return sum;
 }
 
-/** Troupe's distance to the floor, by workload and number of schedulers. */
+/**
+ * Troupe's distance to the floor, by workload and number of schedulers. With one scheduler CPU time is
+ * compared, which other programs disturb less; with two, wall time, or the second would not count.
+ */
 export function floorRatios(results, which) {
     const ratios = {};
     for (const workload of results.workloads) {
-        const quantity = workload.compares ?? 'ns';
         for (const schedulers of workload.schedulers) {
+            const quantity = schedulers === 1 ? 'cpu' : 'ns';
+            const floor = floorOf(results, workload, quantity, which);
             for (const peer of ['troupe', 'wasm']) {
                 const own = results.cells[cellKey(workload.name, schedulers, peer)]?.[quantity]?.[which];
-                const floor = floorOf(results, workload, which);
                 if (own && floor) ratios[`${peer}/${workload.name}/${schedulers}`] = own / floor;
             }
         }

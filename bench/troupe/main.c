@@ -18,6 +18,13 @@
 #include <unistd.h>
 
 #if defined(__EMSCRIPTEN__)
+#include <emscripten.h>
+
+EM_JS(double, node_cpu_us, (void), {
+    const usage = process.cpuUsage();
+    return usage.user + usage.system;
+})
+
 static const char peer_name[] = "wasm";
 static const unsigned schedulers_max = 1;
 #else
@@ -95,7 +102,7 @@ void bench_sleep_ms(unsigned ms) {
 
 static uint64_t cpu_ns(void) {
 #if defined(__EMSCRIPTEN__)
-    return bench_now_ns();
+    return (uint64_t)(node_cpu_us() * 1e3);
 #else
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
