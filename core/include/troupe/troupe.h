@@ -8,6 +8,7 @@
 #include "troupe/actor.h"
 #include "troupe/base.h"
 #include "troupe/codec.h"
+#include "troupe/ending.h"
 #include "troupe/error.h"
 #include "troupe/exit.h"
 #include "troupe/filter.h"

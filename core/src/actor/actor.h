@@ -80,6 +80,7 @@ struct trpi_actor {
     trpi_mailbox mailbox;
     trpi_atomic_u32 generation;
     trpi_atomic_u32 kill;    /* the generation that is to be killed */
+    trpi_atomic_u32 closed;  /* the generation that is draining: nobody may send to it any more */
     trpi_atomic_u32 waiting; /* messages in the mailbox, sampled unless EXACT */
     trpi_atomic_u32
         limit; /* of `waiting`; read by senders, so set by spawn only. See TRPI_LIMIT_EXACT */

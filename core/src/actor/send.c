@@ -91,6 +91,9 @@ static int try_local(trp_ctx *ctx, trp_pid to, trp_message *message) {
     if (actor == NULL) {
         return TRP_ENOPROC;
     }
+    if (trpi_load(&actor->closed, TRPI_RELAXED) == to.generation) {
+        return TRP_ECLOSED;
+    }
     if (!count_in(ctx, actor, message)) {
         return TRP_EFULL;
     }
