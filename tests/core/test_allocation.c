@@ -1,6 +1,6 @@
 /*
- * Every allocation fails once, in a scenario that uses all there is: nothing crashes, nothing leaks, every failure is reported
- * as TRP_ENOMEM, and what was promised needs no memory.
+ * Every allocation fails once, in a scenario that uses all there is: nothing crashes, nothing
+ * leaks, every failure is reported as TRP_ENOMEM, and what was promised needs no memory.
  */
 #include "cmocka_all.h"
 #include "probe.h"
@@ -33,7 +33,10 @@ static void test_creation_reports_every_failure(void **state) {
     }
 }
 
-/* The first message has a deadline, the second is forwarded; replies come from whoever has them in the end. */
+/*
+ * The first message has a deadline, the second is forwarded; replies come from whoever has them in
+ * the end.
+ */
 static void serve(trp_ctx *ctx, probe *self, trp_message *message) {
     (void)self;
     if (!trp_message_is_request(message)) {

@@ -1,5 +1,6 @@
 /*
- * Ending: stop, fail, abort and kill, what terminate may do, what is released, and the reasons as values.
+ * Ending: stop, fail, abort and kill, what terminate may do, what is released, and the reasons as
+ * values.
  */
 #include "cmocka_all.h"
 #include "probe.h"

@@ -1,5 +1,6 @@
 /*
- * Monitors: each gives exactly one DOWN, whatever order things happen in, and never before the dead actor's messages.
+ * Monitors: each gives exactly one DOWN, whatever order things happen in, and never before the dead
+ * actor's messages.
  */
 #include "cmocka_all.h"
 #include "probe.h"
@@ -238,7 +239,10 @@ static void test_down_carries_a_long_reason(void **state) {
     assert_int_equal(w.events[0].body.down.reason.code, -7);
 }
 
-/* Signals need no memory when they fire: everything is refused from the moment that the monitors stand. */
+/*
+ * Signals need no memory when they fire: everything is refused from the moment that the monitors
+ * stand.
+ */
 static void test_down_comes_without_memory(void **state) {
     fake_host *fake = *state;
     enum { MANY = 60 };

@@ -103,7 +103,10 @@ static void test_parse_refuses_what_is_no_pid(void **state) {
     }
 }
 
-/* `text` need not end with a zero: every proper prefix is refused, and no byte behind the length is read. */
+/*
+ * `text` need not end with a zero: every proper prefix is refused, and no byte behind the length is
+ * read.
+ */
 static void test_parse_needs_every_byte_and_no_more(void **state) {
     (void)state;
     static const char text[] = "<21.51/121.31>";

@@ -600,8 +600,9 @@ static void test_request_to_a_full_mailbox_is_answered(void **state) {
 }
 
 /*
- * The property: callers ask callees that answer, keep, drop, fail, stop or forward by chance; some requests time out, some are canceled; callees are
- * killed and born again. Every request that was not canceled ends exactly once.
+ * The property: callers ask callees that answer, keep, drop, fail, stop or forward by chance; some
+ * requests time out, some are canceled; callees are killed and born again. Every request that was
+ * not canceled ends exactly once.
  */
 enum { CALLERS = 4, CALLEES = 4, ROUNDS = 400, REFS = CALLERS * ROUNDS };
 

@@ -1,5 +1,6 @@
 /*
- * The runtime as a whole: making it, stepping it, doors for other threads, stopping with grace, and several in one process.
+ * The runtime as a whole: making it, stepping it, doors for other threads, stopping with grace, and
+ * several in one process.
  */
 #include "cmocka_all.h"
 #include "probe.h"
@@ -82,7 +83,10 @@ static void test_new_runtime_is_idle(void **state) {
     assert_true(strlen(trp_version()) >= 5);
 }
 
-/* Everything at once is alive when the runtime goes: messages, requests, timers, names, monitors. Teardown counts the bytes. */
+/*
+ * Everything at once is alive when the runtime goes: messages, requests, timers, names, monitors.
+ * Teardown counts the bytes.
+ */
 static void everything(trp_ctx *ctx, probe *self, void *arg) {
     probe *other = arg;
     trp_ref ref;
@@ -290,8 +294,9 @@ static void test_spawning_while_stopping_is_refused(void **state) {
 }
 
 /*
- * Messages sent before the stop are handled; an actor may answer with a long farewell, that is with work of its own, until the grace ends. Here it
- * sends to itself for ever in handle, so that the stop signal is reached but the queue never ends.
+ * Messages sent before the stop are handled; an actor may answer with a long farewell, that is with
+ * work of its own, until the grace ends. Here it sends to itself for ever in handle, so that the
+ * stop signal is reached but the queue never ends.
  */
 static void never_finish(trp_ctx *ctx, probe *self, trp_message *message) {
     (void)message;

@@ -1,5 +1,6 @@
 /*
- * Sending: order, ownership, dead letters, full mailboxes, and what the runtime owes to everybody else meanwhile.
+ * Sending: order, ownership, dead letters, full mailboxes, and what the runtime owes to everybody
+ * else meanwhile.
  */
 #include "cmocka_all.h"
 #include "probe.h"
@@ -27,8 +28,9 @@ static void test_messages_arrive_in_order_with_body_and_tag(void **state) {
 }
 
 /*
- * The property of DESIGN section 5: between one pair everything is FIFO. Players throw numbered messages at random players, from inside
- * their handlers; steps come in random order with random budgets.
+ * The property of DESIGN section 5: between one pair everything is FIFO. Players throw numbered
+ * messages at random players, from inside their handlers; steps come in random order with random
+ * budgets.
  */
 enum { PLAYERS = 12 };
 
@@ -353,7 +355,10 @@ static probe *spawn_limited(fake_host *fake, probe *self, uint32_t limit) {
     return self;
 }
 
-/* The limit may be counted in samples, so what is asked is: at least the limit, and never twice as much. */
+/*
+ * The limit may be counted in samples, so what is asked is: at least the limit, and never twice as
+ * much.
+ */
 static void test_full_mailbox_refuses_and_recovers(void **state) {
     fake_host *fake = *state;
     enum { LIMIT = 1000 };

@@ -1,5 +1,6 @@
 /*
- * Spawning: init runs in the spawner's flow, its error undoes everything, limits are errors and slots are reused under new pids.
+ * Spawning: init runs in the spawner's flow, its error undoes everything, limits are errors and
+ * slots are reused under new pids.
  */
 #include "cmocka_all.h"
 #include "probe.h"
@@ -238,7 +239,10 @@ static void test_actor_limit_is_an_error_until_one_ends(void **state) {
     fake_stop(&fake);
 }
 
-/* Every init spawns one more, for ever: the depth limit ends it with an error that the deepest sees, and nobody else. */
+/*
+ * Every init spawns one more, for ever: the depth limit ends it with an error that the deepest
+ * sees, and nobody else.
+ */
 
 static uint32_t nested_born;
 static int nested_error;

@@ -1,5 +1,6 @@
 /*
- * The tests' own tools: a check that cannot fail proves nothing, and an HMAC that is wrong in both ends would agree with itself.
+ * The tests' own tools: a check that cannot fail proves nothing, and an HMAC that is wrong in both
+ * ends would agree with itself.
  */
 #include "cmocka_all.h"
 #include "fake_host.h"
@@ -20,14 +21,14 @@ static void assert_hex(const uint8_t *bytes, size_t length, const char *expected
 static void test_sha256_gives_the_published_digests(void **state) {
     (void)state;
     uint8_t digest[32];
-    trpi_test_sha256("abc", 3, digest);
+    trpi_sha256("abc", 3, digest);
     assert_hex(digest, 32, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    trpi_test_sha256("", 0, digest);
+    trpi_sha256("", 0, digest);
     assert_hex(digest, 32, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     char *many = malloc(1000000);
     assert_non_null(many);
     memset(many, 'a', 1000000);
-    trpi_test_sha256(many, 1000000, digest);
+    trpi_sha256(many, 1000000, digest);
     free(many);
     assert_hex(digest, 32, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
@@ -38,13 +39,13 @@ static void test_hmac_gives_the_published_codes(void **state) {
     uint8_t mac[32];
     uint8_t key[131];
     memset(key, 0x0b, 20);
-    trpi_test_hmac_sha256(NULL, key, 20, "Hi There", 8, mac);
+    trpi_hmac_sha256(NULL, key, 20, "Hi There", 8, mac);
     assert_hex(mac, 32, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
-    trpi_test_hmac_sha256(NULL, "Jefe", 4, "what do ya want for nothing?", 28, mac);
+    trpi_hmac_sha256(NULL, "Jefe", 4, "what do ya want for nothing?", 28, mac);
     assert_hex(mac, 32, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     memset(key, 0xaa, sizeof key);
     static const char text[] = "Test Using Larger Than Block-Size Key - Hash Key First";
-    trpi_test_hmac_sha256(NULL, key, sizeof key, text, sizeof text - 1, mac);
+    trpi_hmac_sha256(NULL, key, sizeof key, text, sizeof text - 1, mac);
     assert_hex(mac, 32, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
@@ -67,7 +68,7 @@ static void test_allocator_counts_and_fails_the_chosen_one(void **state) {
 }
 
 static void leave_at_once(void *arg) {
-    leave_now(arg);
+    trpi_leave_now(arg);
 }
 
 static void return_at_once(void *arg) {
@@ -76,10 +77,10 @@ static void return_at_once(void *arg) {
 
 static void test_leaving_a_call_comes_back_every_time(void **state) {
     (void)state;
-    leave_point point = {0};
+    trpi_leave_point point = {0};
     for (int i = 0; i < 1000; i++) {
-        assert_false(leave_run(&point, leave_at_once, &point));
-        assert_true(leave_run(&point, return_at_once, &point));
+        assert_false(trpi_leave_run(&point, leave_at_once, &point));
+        assert_true(trpi_leave_run(&point, return_at_once, &point));
         assert_false(point.armed);
     }
 }

@@ -1,6 +1,7 @@
 /*
- * The core on real threads, one per scheduler: order, conservation of messages, requests, monitors and the doors for foreign threads. What
- * these tests assert is little; ThreadSanitizer and the leak check see the rest.
+ * The core on real threads, one per scheduler: order, conservation of messages, requests, monitors
+ * and the doors for foreign threads. What these tests assert is little; ThreadSanitizer and the
+ * leak check see the rest.
  */
 #include "cmocka_all.h"
 #include "probe.h"
@@ -21,8 +22,8 @@ static fake_host *create_with_batch(unsigned schedulers, uint32_t batch) {
 }
 
 /*
- * Mesh: every actor sends a number of chains; each message is passed on to a neighbour until its hops are used up. Conserved: everything
- * sent is received, each pair in order.
+ * Mesh: every actor sends a number of chains; each message is passed on to a neighbour until its
+ * hops are used up. Conserved: everything sent is received, each pair in order.
  */
 enum { NODES = 32, CHAINS = 40, HOPS = 50 };
 
@@ -133,8 +134,9 @@ static void test_mesh_conserves_messages_and_order(void **state) {
 }
 
 /*
- * Clients ask servers; servers answer, keep, fail or leave by chance; monitors watch all of it and spawn successors. Each client counts the ends of
- * its requests and stops when all have ended, each once.
+ * Clients ask servers; servers answer, keep, fail or leave by chance; monitors watch all of it and
+ * spawn successors. Each client counts the ends of its requests and stops when all have ended, each
+ * once.
  */
 enum { CLIENTS = 8, SERVERS = 8, REQUESTS = 400, IN_FLIGHT = 8 };
 
@@ -424,7 +426,10 @@ static void test_foreign_threads_post_in_order(void **state) {
     }
 }
 
-/* A trickle of single wakes: each ping-pong crosses from a sleeping scheduler to another, so a lost wake-up stands still. */
+/*
+ * A trickle of single wakes: each ping-pong crosses from a sleeping scheduler to another, so a lost
+ * wake-up stands still.
+ */
 enum { PINGS = 5000 };
 
 static void bounce(trp_ctx *ctx, probe *self, trp_message *message) {
@@ -458,7 +463,10 @@ static void test_ping_pong_between_schedulers_never_stands_still(void **state) {
     }
 }
 
-/* Spawning and ending everywhere at once: each actor spawns two, down to a depth, then ends; the names registry is used by all. */
+/*
+ * Spawning and ending everywhere at once: each actor spawns two, down to a depth, then ends; the
+ * names registry is used by all.
+ */
 enum { DEPTH = 11 };
 
 typedef struct tree {

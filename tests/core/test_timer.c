@@ -149,7 +149,10 @@ static void test_cancel_of_what_never_was(void **state) {
     assert_int_equal(a.events_len, 1);
 }
 
-/* Both are due in the same step; the first handler cancels the second, whose message may already wait in the mailbox. */
+/*
+ * Both are due in the same step; the first handler cancels the second, whose message may already
+ * wait in the mailbox.
+ */
 static void cancel_the_other(trp_ctx *ctx, probe *self, trp_message *message) {
     (void)message;
     if (self->events_len == 1) {
@@ -315,7 +318,10 @@ static void test_big_jumps_fire_what_is_due_and_nothing_else(void **state) {
     assert_int_equal(a.events_len, expected);
 }
 
-/* A hundred thousand timers with random delays and cancels, against the simplest model: an array of deadlines. */
+/*
+ * A hundred thousand timers with random delays and cancels, against the simplest model: an array of
+ * deadlines.
+ */
 
 enum { MANY = 100000 };
 

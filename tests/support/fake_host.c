@@ -1,6 +1,6 @@
 /*
- * The fake host. Every callback may be called from any thread; a CMocka assertion off the main thread would end the program without a
- * word, so callbacks print and abort instead.
+ * The fake host. Every callback may be called from any thread; a CMocka assertion off the main
+ * thread would end the program without a word, so callbacks print and abort instead.
  */
 #include "fake_host.h"
 
@@ -147,7 +147,7 @@ static void on_trace(void *self, const trp_trace *record) {
 static void on_abandon(void *self, unsigned scheduler) {
     fake_host *fake = self;
     fake->scheduler[scheduler].abandons++;
-    leave_now(&fake->scheduler[scheduler].leave);
+    trpi_leave_now(&fake->scheduler[scheduler].leave);
 }
 
 /* An expected fatal leaves whichever step runs; tests that expect one have one scheduler. */
@@ -158,7 +158,7 @@ static void on_fatal(void *self, const char *text) {
         abort();
     }
     snprintf(fake->fatal_text, sizeof fake->fatal_text, "%s", text);
-    leave_now(&fake->scheduler[0].leave);
+    trpi_leave_now(&fake->scheduler[0].leave);
 }
 
 /* Life. */
@@ -174,7 +174,7 @@ void fake_init(fake_host *fake) {
         .entropy = on_entropy,
         .log = on_log,
         .fatal = on_fatal,
-        .hmac_sha256 = trpi_test_hmac_sha256,
+        .hmac_sha256 = trpi_hmac_sha256,
         .abandon = on_abandon,
     };
     atomic_flag_clear(&fake->log_lock);
@@ -263,7 +263,7 @@ trp_step fake_step(fake_host *fake, unsigned scheduler, const trp_budget *budget
     step_call call = {.fake = fake, .scheduler = scheduler, .budget = budget};
     mine->wakes_seen = atomic_load(&mine->wakes);
     mine->steps++;
-    bool returned = leave_run(&mine->leave, step_now, &call);
+    bool returned = trpi_leave_run(&mine->leave, step_now, &call);
     if (returned) {
         mine->last = call.answer;
     } else {

@@ -1,14 +1,16 @@
 /*
- * The fake host: everything a test wants to control about a runtime, and nothing that it does not. Copy it to begin a new platform.
+ * The fake host: everything a test wants to control about a runtime, and nothing that it does not.
+ * Copy it to begin a new platform.
  *
  * - Time stands still until the test moves it (fake_advance).
- * - A scheduler is stepped only when it has a reason: it was woken, its last step said MORE, or its deadline has come. A core that
- *   forgets to wake a scheduler makes a test stand still and fail.
- * - Memory is counted; both sizes of every realloc are checked; the n-th allocation can fail, or all can.
+ * - A scheduler is stepped only when it has a reason: it was woken, its last step said MORE, or its
+ * deadline has come. A core that forgets to wake a scheduler makes a test stand still and fail.
+ * - Memory is counted; both sizes of every realloc are checked; the n-th allocation can fail, or
+ * all can.
  * - Entropy comes from a seed, log lines are kept, `abandon` and `fatal` leave the step.
  *
- * One fake host serves one runtime. Tests with several nodes make several and share a clock. All callbacks may be used from any thread;
- * the functions below belong to the test's main thread.
+ * One fake host serves one runtime. Tests with several nodes make several and share a clock. All
+ * callbacks may be used from any thread; the functions below belong to the test's main thread.
  */
 #ifndef TEST_FAKE_HOST_H
 #define TEST_FAKE_HOST_H
@@ -45,7 +47,7 @@ typedef struct fake_scheduler {
     uint64_t deadline_ns;
     uint32_t steps;
     uint32_t abandons;
-    leave_point leave;
+    trpi_leave_point leave;
 } fake_scheduler;
 
 typedef struct fake_host {
@@ -78,7 +80,10 @@ void fake_init(fake_host *fake);
 /* Creates the runtime; `config` may be NULL. 0 or a TRP_E*. */
 int fake_start(fake_host *fake, const trp_runtime_config *config);
 
-/* Makes a host and a runtime with `schedulers` and defaults, asserting that it works. Freed with fake_destroy. */
+/*
+ * Makes a host and a runtime with `schedulers` and defaults, asserting that it works. Freed with
+ * fake_destroy.
+ */
 fake_host *fake_create(unsigned schedulers);
 
 /* Destroys the runtime if there is one and asserts that no byte is left. */
@@ -87,7 +92,9 @@ void fake_stop(fake_host *fake);
 /* fake_stop and free. */
 void fake_destroy(fake_host *fake);
 
-/* Group or test setup and teardown for CMocka: *state is a fake_host * with one scheduler (or two). */
+/*
+ * Group or test setup and teardown for CMocka: *state is a fake_host * with one scheduler (or two).
+ */
 int fake_setup(void **state);
 int fake_setup_two(void **state);
 int fake_teardown(void **state);
@@ -101,15 +108,18 @@ void fake_share_clock(fake_host *fake, fake_host *other);
 /* The root ctx of scheduler 0. */
 trp_ctx *fake_root(fake_host *fake);
 
-/* One guarded step. A step that is left by `abandon` counts as MORE; one left by an expected `fatal` as DONE. */
+/*
+ * One guarded step. A step that is left by `abandon` counts as MORE; one left by an expected
+ * `fatal` as DONE.
+ */
 trp_step fake_step(fake_host *fake, unsigned scheduler, const trp_budget *budget);
 
 /* True if the scheduler has a reason to be stepped now. */
 bool fake_has_reason(const fake_host *fake, unsigned scheduler);
 
 /*
- * Steps every scheduler once and then whoever has a reason, in turn, until nobody has one. Asserts that this ends. True if all schedulers
- * answered DONE.
+ * Steps every scheduler once and then whoever has a reason, in turn, until nobody has one. Asserts
+ * that this ends. True if all schedulers answered DONE.
  */
 bool fake_run(fake_host *fake);
 
@@ -119,14 +129,20 @@ bool fake_run_if_woken(fake_host *fake);
 /* Earliest deadline that any scheduler has named, TRP_NEVER if none. */
 uint64_t fake_next_deadline(const fake_host *fake);
 
-/* Runs, then moves the clock by `ns`, stopping at every deadline on the way to run. Several hosts that share a clock: fake_advance_all. */
+/*
+ * Runs, then moves the clock by `ns`, stopping at every deadline on the way to run. Several hosts
+ * that share a clock: fake_advance_all.
+ */
 void fake_advance(fake_host *fake, uint64_t ns);
 void fake_advance_all(fake_host *const *fakes, size_t fakes_len, uint64_t ns);
 
 /* True if every scheduler's last answer was DONE. */
 bool fake_is_done(const fake_host *fake);
 
-/* Asks the runtime to stop, with a second of grace, and gives it that second. True if it is done then. */
+/*
+ * Asks the runtime to stop, with a second of grace, and gives it that second. True if it is done
+ * then.
+ */
 bool fake_shut_down(fake_host *fake);
 
 /* Moves the clock without running anything. */
@@ -140,9 +156,11 @@ bool fake_logged(const fake_host *fake, const char *text);
 trp_stats fake_stats(fake_host *fake);
 
 /*
- * Runs `scenario` again and again, each time on a new host whose first, second, third ... allocation fails, until a run asks for no
- * allocation that failed. After each run the runtime is destroyed and no byte may be left. Asserts that at least one allocation was failed
- * and returns how many were. The scenario calls fake_start itself, must cope with every error, and may leave the runtime to the driver.
+ * Runs `scenario` again and again, each time on a new host whose first, second, third ...
+ * allocation fails, until a run asks for no allocation that failed. After each run the runtime is
+ * destroyed and no byte may be left. Asserts that at least one allocation was failed and returns
+ * how many were. The scenario calls fake_start itself, must cope with every error, and may leave
+ * the runtime to the driver.
  */
 typedef void fake_scenario(fake_host *fake, void *arg);
 uint64_t fake_every_allocation_fails(fake_scenario *scenario, void *arg);

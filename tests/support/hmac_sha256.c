@@ -94,7 +94,7 @@ static void sha256_finish(sha256 *hash, uint8_t digest[DIGEST]) {
     }
 }
 
-void trpi_test_sha256(const void *data, size_t length, uint8_t digest[32]) {
+void trpi_sha256(const void *data, size_t length, uint8_t digest[32]) {
     sha256 hash;
     sha256_init(&hash);
     sha256_update(&hash, data, length);
@@ -114,13 +114,13 @@ static void keyed(const uint8_t key[BLOCK], uint8_t pad, const void *data, size_
     sha256_finish(&hash, digest);
 }
 
-int trpi_test_hmac_sha256(void *self, const void *key, size_t key_length, const void *data,
+int trpi_hmac_sha256(void *self, const void *key, size_t key_length, const void *data,
                           size_t data_length, uint8_t mac[32]) {
     (void)self;
     uint8_t block[BLOCK] = {0};
     uint8_t inner[DIGEST];
     if (key_length > BLOCK) {
-        trpi_test_sha256(key, key_length, block);
+        trpi_sha256(key, key_length, block);
     } else if (key_length > 0) {
         memcpy(block, key, key_length);
     }

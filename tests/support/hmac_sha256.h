@@ -1,5 +1,6 @@
 /*
- * HMAC-SHA-256 (RFC 2104 over FIPS 180-4), small and portable, for tests and simulations. Real hosts use their platform's.
+ * HMAC-SHA-256 (RFC 2104 over FIPS 180-4), small and portable, for tests and simulations. Real
+ * hosts use their platform's.
  */
 #ifndef TEST_HMAC_SHA256_H
 #define TEST_HMAC_SHA256_H
@@ -8,10 +9,10 @@
 #include <stdint.h>
 
 /* Writes the SHA-256 digest of `data`. */
-void trpi_test_sha256(const void *data, size_t length, uint8_t digest[32]);
+void trpi_sha256(const void *data, size_t length, uint8_t digest[32]);
 
 /* Has the signature of trp_host.hmac_sha256; `self` is not used. Always 0. */
-int trpi_test_hmac_sha256(void *self, const void *key, size_t key_length, const void *data,
+int trpi_hmac_sha256(void *self, const void *key, size_t key_length, const void *data,
                           size_t data_length, uint8_t mac[32]);
 
 #endif

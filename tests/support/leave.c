@@ -17,7 +17,7 @@ typedef void leave_call(void *arg);
 
 /* The bodies are JavaScript, and EM_JS understands no nested parentheses among the parameters. */
 /* clang-format off */
-EM_JS(int, leave_run_js, (leave_call * call, void *arg), {
+EM_JS(int, trpi_leave_run_js, (leave_call * call, void *arg), {
     try {
         wasmTable.get(call)(arg);
         return 1;
@@ -29,30 +29,30 @@ EM_JS(int, leave_run_js, (leave_call * call, void *arg), {
     }
 })
 
-EM_JS(void, leave_now_js, (void), {
+EM_JS(void, trpi_leave_now_js, (void), {
     throw "troupe-test-leave";
 })
 /* clang-format on */
 
-bool leave_run(leave_point *point, void (*call)(void *arg), void *arg) {
+bool trpi_leave_run(trpi_leave_point *point, void (*call)(void *arg), void *arg) {
     void *stack = stackSave();
     point->armed = true;
-    bool returned = leave_run_js(call, arg) != 0;
+    bool returned = trpi_leave_run_js(call, arg) != 0;
     point->armed = false;
     stackRestore(stack);
     return returned;
 }
 
-_Noreturn void leave_now(leave_point *point) {
+_Noreturn void trpi_leave_now(trpi_leave_point *point) {
     if (point->armed) {
-        leave_now_js();
+        trpi_leave_now_js();
     }
     abort();
 }
 
 #else
 
-bool leave_run(leave_point *point, void (*call)(void *arg), void *arg) {
+bool trpi_leave_run(trpi_leave_point *point, void (*call)(void *arg), void *arg) {
     point->armed = true;
     bool returned = false;
     if (setjmp(point->frame) == 0) {
@@ -63,7 +63,7 @@ bool leave_run(leave_point *point, void (*call)(void *arg), void *arg) {
     return returned;
 }
 
-_Noreturn void leave_now(leave_point *point) {
+_Noreturn void trpi_leave_now(trpi_leave_point *point) {
     if (point->armed) {
         longjmp(point->frame, 1);
     }

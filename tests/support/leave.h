@@ -1,6 +1,7 @@
 /*
- * Leaving a call without returning through its frames, as a host's `abandon` must. Natively this is setjmp; Emscripten's setjmp
- * leaks when it is used in a loop, so wasm throws a JavaScript exception, as the web host does.
+ * Leaving a call without returning through its frames, as a host's `abandon` must. Natively this is
+ * setjmp; Emscripten's setjmp leaks when it is used in a loop, so wasm throws a JavaScript
+ * exception, as the web host does.
  */
 #ifndef TEST_LEAVE_H
 #define TEST_LEAVE_H
@@ -8,18 +9,18 @@
 #include <setjmp.h>
 #include <stdbool.h>
 
-/* A place to come back to. Zero it once; leave_run sets it. */
-typedef struct leave_point {
+/* A place to come back to. Zero it once; trpi_leave_run sets it. */
+typedef struct trpi_leave_point {
     bool armed;
 #ifndef __EMSCRIPTEN__
     jmp_buf frame;
 #endif
-} leave_point;
+} trpi_leave_point;
 
-/* Runs call(arg). True if it returned, false if leave_now(point) cut it short. */
-bool leave_run(leave_point *point, void (*call)(void *arg), void *arg);
+/* Runs call(arg). True if it returned, false if trpi_leave_now(point) cut it short. */
+bool trpi_leave_run(trpi_leave_point *point, void (*call)(void *arg), void *arg);
 
-/* Goes back to the leave_run of `point` that is running on this thread. */
-_Noreturn void leave_now(leave_point *point);
+/* Goes back to the trpi_leave_run of `point` that is running on this thread. */
+_Noreturn void trpi_leave_now(trpi_leave_point *point);
 
 #endif

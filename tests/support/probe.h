@@ -1,6 +1,7 @@
 /*
- * A probe: an actor that writes down what happens to it in a struct that the test owns, and runs functions of the test in its
- * own name. With it a test reads as a story: who did what, then what everybody saw.
+ * A probe: an actor that writes down what happens to it in a struct that the test owns, and runs
+ * functions of the test in its own name. With it a test reads as a story: who did what, then what
+ * everybody saw.
  *
  *     probe a = {0}, b = {0};
  *     probe_spawn(fake, &a);

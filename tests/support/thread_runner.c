@@ -1,5 +1,6 @@
 /*
- * One thread per scheduler around a fake host. Threads never assert; they stop, and the main thread looks.
+ * One thread per scheduler around a fake host. Threads never assert; they stop, and the main thread
+ * looks.
  */
 #include "thread_runner.h"
 
@@ -116,7 +117,9 @@ static void wait_a_little(thread_runner *runner) {
     pthread_cond_timedwait(&runner->finished, &runner->mutex, &until);
 }
 
-/* Lets time pass until all are done or `seconds` are over, then tells those who are not to give up. */
+/*
+ * Lets time pass until all are done or `seconds` are over, then tells those who are not to give up.
+ */
 static bool wait_for_all(thread_runner *runner, unsigned seconds) {
     uint64_t limit_ns = real_ns() + seconds * TRP_NS_PER_S;
     pthread_mutex_lock(&runner->mutex);

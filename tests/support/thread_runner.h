@@ -1,6 +1,6 @@
 /*
- * Runs a fake host's runtime on real threads, one per scheduler, as the native host does: step, then sleep until a wake or a deadline.
- * Native builds only.
+ * Runs a fake host's runtime on real threads, one per scheduler, as the native host does: step,
+ * then sleep until a wake or a deadline. Native builds only.
  */
 #ifndef TEST_THREAD_RUNNER_H
 #define TEST_THREAD_RUNNER_H
@@ -13,8 +13,9 @@ typedef struct thread_runner thread_runner;
 thread_runner *thread_runner_start(fake_host *fake, uint32_t messages);
 
 /*
- * Moves the fake clock by a millisecond for about each real one until every scheduler has answered DONE, then joins and frees. Fails the test,
- * with the steps of each scheduler, if that takes longer than `seconds` of real time.
+ * Moves the fake clock by a millisecond for about each real one until every scheduler has answered
+ * DONE, then joins and frees. Fails the test, with the steps of each scheduler, if that takes
+ * longer than `seconds` of real time.
  */
 void thread_runner_join(thread_runner *runner, unsigned seconds);
 
