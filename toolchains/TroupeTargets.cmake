@@ -46,8 +46,11 @@ function(troupe_own_target target)
         C_STANDARD 11
         C_STANDARD_REQUIRED ON
         C_EXTENSIONS OFF
-        C_VISIBILITY_PRESET hidden
-        POSITION_INDEPENDENT_CODE ON)
+        C_VISIBILITY_PRESET hidden)
+    if(NOT EMSCRIPTEN)
+        # So that the archives can be linked into a shared library; in wasm it would only cost size.
+        set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    endif()
     target_compile_options(${target} PRIVATE ${TRP_WARNINGS} $<$<BOOL:${TRP_WERROR}>:-Werror>)
     if(TRP_LTO AND NOT EMSCRIPTEN)
         set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION_RELEASE ON)
