@@ -24,21 +24,20 @@ typedef struct trpi_web_record {
  * `ref` is the text of a pid, of `<node!name>`, or a plain local name. `type` is a number from a TYPE event, 0 for a bare CBOR value.
  */
 #define TRPI_WEB_OP_LIST(X)                                                                        \
-    X(SEGMENT, 0)     /* id = port, a = its operations */                                          \
-    X(SPAWN, 1)       /* id, value = type of b, a = behaviour '\0' name, b = argument */           \
-    X(SPAWN_PORT, 2)  /* id = port, a = name or empty */                                           \
-    X(SEND, 3)        /* value = type, number = tag, a = ref, b = body */                          \
-    X(CALL, 4)        /* id, value = type, number = timeout in ms, a = ref, b = body */            \
-    X(CANCEL, 5)      /* id of a call */                                                           \
-    X(REPLY, 6)       /* id = handle of a request, value = type, b = body */                       \
-    X(REPLY_ERROR, 7) /* id = handle, value = code, a = text */                                    \
-    X(WHEREIS, 8)     /* id, a = name */                                                           \
-    X(MONITOR, 9)     /* id, a = ref */                                                            \
-    X(DEMONITOR, 10)  /* id of a monitor */                                                        \
-    X(STOP, 11)       /* id, a = ref, value = exit kind, number = code, b = text */                \
-    X(KILL, 12)       /* id, a = ref */                                                            \
-    X(DONE,                                                                                        \
-      13) /* ends an activation: value = 0 go on, 1 end; extra = kind, number = code, a = text */  \
+    X(SEGMENT, 0)       /* id = port, a = its operations */                                        \
+    X(SPAWN, 1)         /* id, value = type of b, a = behaviour '\0' name, b = argument */         \
+    X(SPAWN_PORT, 2)    /* id = port, a = name or empty */                                         \
+    X(SEND, 3)          /* value = type, number = tag, a = ref, b = body */                        \
+    X(CALL, 4)          /* id, value = type, number = timeout in ms, a = ref, b = body */          \
+    X(CANCEL, 5)        /* id of a call */                                                         \
+    X(REPLY, 6)         /* id = handle of a request, value = type, b = body */                     \
+    X(REPLY_ERROR, 7)   /* id = handle, value = code, a = text */                                  \
+    X(WHEREIS, 8)       /* id, a = name */                                                         \
+    X(MONITOR, 9)       /* id, a = ref */                                                          \
+    X(DEMONITOR, 10)    /* id of a monitor */                                                      \
+    X(STOP, 11)         /* id, a = ref, value = exit kind, number = code, b = text */              \
+    X(KILL, 12)         /* id, a = ref */                                                          \
+    X(DONE, 13)         /* value = 0: go on, 1: end; extra = kind, number = code, a = text */      \
     X(SESSION_OPEN, 14) /* id, value = rights, extra = trp_auth | 256 if dialler, a = token */     \
     X(RECEIVE, 15)      /* id of a session, a = bytes */                                           \
     X(LOST, 16)         /* id, value = error */                                                    \
@@ -50,22 +49,20 @@ typedef struct trpi_web_record {
     X(STATS, 22)        /* id */
 
 /* X(NAME, value): events, runtime to JavaScript. `code` is a TRP_E*. */
-#define TRPI_WEB_EVENT_LIST(X)                                                                          \
-    X(TYPE, 1)      /* id = number, a = description in CBOR, b = name */                                \
-    X(BEHAVIOUR, 2) /* value = type of the argument, a = name */                                        \
-    X(RESULT, 3)    /* id, value = code, number = monitor of a SPAWN, a = ref or data */                \
-    X(REPLY, 4)     /* id of a call, value = type, a = body */                                          \
-    X(FAILURE,                                                                                          \
-      5) /* id of a call, value = code, extra = exit kind, number = exit code, a = text */              \
-    X(ACTIVATE, 6) /* id = port, value = messages that follow in `a` */                                 \
-    X(MESSAGE,                                                                                          \
-      7) /* in ACTIVATE: value = type, extra = handle of a request, number = tag, a = body, b = from */ \
-    X(DOWN, 8)   /* id of a monitor, value = kind, number = code, a = text */                           \
-    X(EXIT, 9)   /* id = port, value = kind, number = code, a = text */                                 \
-    X(ASKED, 10) /* in ACTIVATE: it is asked to stop; value = kind, number = code, a = text */          \
-    X(SEND_BYTES, 11)  /* id of a session, a = bytes */                                                 \
-    X(STATE, 12)       /* id of a session, value = state, extra = error, a = node, b = why */           \
-    X(CLOSED, 13)      /* id of a session, value = error, a = why */                                    \
+#define TRPI_WEB_EVENT_LIST(X)                                                                     \
+    X(TYPE, 1)        /* id = number, a = description in CBOR, b = name */                         \
+    X(BEHAVIOUR, 2)   /* value = type of the argument, a = name */                                 \
+    X(RESULT, 3)      /* id, value = code, a = ref or data */                                      \
+    X(REPLY, 4)       /* id of a call, value = type, a = body */                                   \
+    X(FAILURE, 5)     /* id of a call, value = code, extra = kind, number = exit code, a = text */ \
+    X(ACTIVATE, 6)    /* id = port, value = number of MESSAGE, DOWN and ASKED in `a` */            \
+    X(MESSAGE, 7)     /* value = type, extra = handle, number = tag, a = body, b = from */         \
+    X(DOWN, 8)        /* id of a monitor, value = kind, number = code, a = text */                 \
+    X(EXIT, 9)        /* id = port, value = kind, number = code, a = text */                       \
+    X(ASKED, 10)      /* asked to stop; value = kind, number = code, a = text */                   \
+    X(SEND_BYTES, 11) /* id of a session, a = bytes */                                             \
+    X(STATE, 12)      /* id of a session, value = state, extra = error, a = node, b = why */       \
+    X(CLOSED, 13)     /* id of a session, value = error, a = why */                                \
     X(LOST_MEMORY, 14) /* events are missing: the module ran out of memory */
 
 #define TRPI_WEB_OP_ENUM_(name, value) TRPI_WEB_OP_##name = (value),
