@@ -465,13 +465,22 @@ static void on_reply(trp_session *session, trpi_reader *reader) {
     trpi_message_free(&ctx->sched.pool, request);
 }
 
+/* The request's own block may be too small for the text; then another one carries the error. */
 static void on_error(trp_session *session, trpi_reader *reader) {
+    trpi_pool *pool = &session->ctx->sched.pool;
     trp_message *request = take_waiting(session, reader, TRPI_REQUEST);
     int32_t code = (int32_t)(uint32_t)trpi_get(reader, 4);
     trp_exit reason = read_exit(reader);
-    if (request != NULL) {
-        trpi_settle(session->ctx, request, code, &reason);
+    if (request == NULL) {
+        return;
     }
+    trp_message *carrier = trpi_message_alloc(pool, sizeof(trpi_failure) + TRP_EXIT_TEXT_MAX);
+    if (carrier != NULL) {
+        carrier->ref = request->ref;
+        trpi_message_free(pool, request);
+        request = carrier;
+    }
+    trpi_settle(session->ctx, request, code, &reason);
 }
 
 static void on_down(trp_session *session, trpi_reader *reader) {
