@@ -2,7 +2,7 @@
 // pauses, cut short when the page becomes visible or the network comes back. An open socket keeps a page
 // out of the back/forward cache, so it is closed with the page and made again when that is shown.
 import { ClosedError, NodeDownError, TroupeError, UnsupportedError, errorOf } from './errors.mjs';
-import { GUEST_RIGHTS, STATES, Session } from './session.mjs';
+import { STATES, Session, rightsMask } from './session.mjs';
 import { Status } from './status.mjs';
 
 const PROTOCOL = 'troupe.v1';
@@ -33,7 +33,7 @@ export class Link extends Status {
     const { min = 250, max = 30000, jitter = true } = options.reconnect || {};
     this.#runtime = runtime;
     this.#url = String(url);
-    this.#options = { ...options, min, max, jitter };
+    this.#options = { ...options, min, max, jitter, rights: rightsMask(options.rights) };
     if (!(options.WebSocket ?? globalThis.WebSocket)) {
       throw new UnsupportedError('there is no WebSocket here', { hint: 'pass a class as the option `WebSocket`' });
     }
@@ -143,7 +143,6 @@ export class Link extends Status {
     if (this.#closed || this.#hidden) {
       return null;
     }
-    const { rights = GUEST_RIGHTS } = this.#options;
     const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
     const socket = new Socket(this.#url, PROTOCOL);
     socket.binaryType = 'arraybuffer';
@@ -152,7 +151,7 @@ export class Link extends Status {
       if (this.#closed || this.#hidden) {
         return null;
       }
-      return await this.#talk(socket, { auth: 'token', dialler: true, rights, token });
+      return await this.#talk(socket, { auth: 'token', dialler: true, rights: this.#options.rights, token });
     } finally {
       this.#session = null;
       socket.close();

@@ -12,10 +12,11 @@ const IO_ERROR = -24;
 /** The states of a session that a status shows. */
 export const STATES = { 2: 'up', 3: 'suspect' };
 
-export const ALL_RIGHTS = RIGHTS;
-export const GUEST_RIGHTS = ['sendNames', 'sendPids'];
+const GUEST_RIGHTS = ['sendNames', 'sendPids'];
+export const ALL_RIGHTS = 1023;
 
-function rightsMask(rights) {
+/** The bits of a list of rights; default are those of a guest. */
+export function rightsMask(rights = GUEST_RIGHTS) {
   return rights.reduce((mask, right) => {
     const bit = RIGHTS.indexOf(right);
     if (bit < 0) {
@@ -38,7 +39,7 @@ export class Session {
     this.#handlers = handlers;
     this.#id = runtime.nextId();
     runtime.sessions.set(this.#id, this);
-    runtime.put(0, OP.SESSION_OPEN, this.#id, rightsMask(rights), AUTH[auth] | (dialler ? 256 : 0), 0, token);
+    runtime.put(0, OP.SESSION_OPEN, this.#id, rights, AUTH[auth] | (dialler ? 256 : 0), 0, token);
   }
 
   receive(bytes) { this.#put(OP.RECEIVE, 0, bytes); }
