@@ -70,6 +70,15 @@ typedef struct trp_behaviour {
  */
 #define TRP_BEHAVIOUR(behaviour_name) .size = sizeof(trp_behaviour), .name = (behaviour_name)
 
+/** What happens to a message that comes to a full mailbox. */
+typedef enum trp_mailbox_policy {
+    TRP_MAILBOX_REJECT = 0,      /**< the sender gets TRP_EFULL */
+    TRP_MAILBOX_DROP_NEWEST = 1, /**< it becomes a dead letter; the sender gets 0 */
+    TRP_MAILBOX_DROP_OLDEST = 2, /**< it is accepted; the oldest ones become dead letters */
+    TRP_MAILBOX_SUSPEND = 3 /**< it is accepted; the sender waits until there is room: a routine at
+                                      once, a behaviour after its callback */
+} trp_mailbox_policy;
+
 /** What a spawner can choose. Zero is the default for each. */
 typedef struct trp_spawn_options {
     size_t size; /**< sizeof(trp_spawn_options) */
@@ -78,8 +87,10 @@ typedef struct trp_spawn_options {
     bool monitor; /**< also monitors the new actor (monitor.h) */
     bool link;    /**< also links to the new actor (link.h) */
     bool pinned;  /**< the actor never leaves the scheduler it is spawned on */
-    uint32_t mailbox_messages; /**< mailbox limit in messages, 0 = the runtime's default */
-    uint64_t link_tag;         /**< tag of that link on the spawner's side; the new actor's has 0 */
+    uint32_t mailbox_messages;         /**< mailbox limit in messages, 0 = the runtime's default */
+    trp_mailbox_policy mailbox_policy; /**< what happens beyond mailbox_messages */
+    bool events_first; /**< exits, downs and timeouts overtake messages, at most 16 in a row */
+    uint64_t link_tag; /**< tag of that link on the spawner's side; the new actor's has 0 */
 } trp_spawn_options;
 
 /**

@@ -39,6 +39,13 @@ TRP_API int trp_send_after(trp_ctx *ctx, uint64_t delay_ns, trp_pid to, trp_mess
                            trp_ref *ref);
 
 /**
+ * After `delay_ns` asks `pid` to end with `reason` (borrowed), as trp_stop would; with a reason of
+ * kind KILLED kills it, as trp_kill would. Writes the timer's ref to `ref` (may be NULL).
+ */
+TRP_API int trp_exit_after(trp_ctx *ctx, uint64_t delay_ns, trp_pid pid, const trp_exit *reason,
+                           trp_ref *ref);
+
+/**
  * Cancels a timer of the calling actor: 0 if it will not be delivered any more, TRP_ENOENT if it
  * was delivered or never was.
  */

@@ -25,17 +25,30 @@ enum {
 };
 
 enum {
-    TRPI_ACTOR_CONSUMED = 1, /* the first message is done with; a producer was busy behind it */
-    TRPI_ACTOR_ENDING = 4,   /* terminate has begun */
-    TRPI_ACTOR_ZOMBIE = 8,   /* ended, but the mailbox is not left yet */
-    TRPI_ACTOR_TRAPS = 16,   /* exit signals come as messages */
+    TRPI_ACTOR_CONSUMED = 1,     /* the first message is done with; a producer was busy behind it */
+    TRPI_ACTOR_EVENTS_FIRST = 2, /* exits, downs and timeouts overtake messages */
+    TRPI_ACTOR_ENDING = 4,       /* terminate has begun */
+    TRPI_ACTOR_ZOMBIE = 8,       /* ended, but the mailbox is not left yet */
+    TRPI_ACTOR_TRAPS = 16,       /* exit signals come as messages */
     TRPI_ACTOR_STASHES =
         64, /* has or had a receive filter: the stash is asked before the mailbox */
     TRPI_ACTOR_LINKED_LATE = 32 /* has links that were not made by spawning: some may be double */
 };
 
-/* In a limit: the actor has asked for it, so each of its messages is counted. */
+/*
+ * A limit is a number of messages, what happens beyond it (a trp_mailbox_policy), and whether the
+ * actor has asked for it, so that each of its messages is counted.
+ */
 #define TRPI_LIMIT_EXACT (UINT32_C(1) << 31)
+#define TRPI_LIMIT_MAX ((UINT32_C(1) << 29) - 1)
+
+static inline uint32_t trpi_limit_of(uint32_t limit) {
+    return limit & TRPI_LIMIT_MAX;
+}
+
+static inline trp_mailbox_policy trpi_policy_of(uint32_t limit) {
+    return (trp_mailbox_policy)(limit >> 29 & 3);
+}
 
 /* A block of the actor's own heap (trp_alloc); the memory follows. */
 typedef struct trpi_heap_block {
@@ -70,7 +83,8 @@ typedef struct trpi_side {
     trpi_held *held;
     void *names; /* the registry's */
     struct trpi_stash *stash;
-    void *fiber; /* of a routine that has begun; the host's */
+    trp_message *room_asked; /* questions of muted senders, chained by their links */
+    void *fiber;             /* of a routine that has begun; the host's */
 } trpi_side;
 
 typedef struct trpi_entry trpi_entry;
@@ -85,8 +99,8 @@ struct trpi_actor {
     trpi_atomic_u32
         limit; /* of `waiting`; read by senders, so set by spawn only. See TRPI_LIMIT_EXACT */
     uint8_t flags;
-    uint8_t pin; /* scheduler, or TRPI_NOT_PINNED */
-    uint16_t reserved;
+    uint8_t pin;     /* scheduler, or TRPI_NOT_PINNED */
+    uint16_t events; /* handled in a row before messages, if EVENTS_FIRST */
 
     trpi_task task;
     const trp_behaviour *behaviour;
@@ -161,7 +175,7 @@ void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit
 trp_message *trpi_take(trp_ctx *ctx, trp_message *message, bool is_kept);
 
 /* Takes a message that leaves the mailbox out of its count. */
-void trpi_uncount(trpi_actor *actor, trp_message *message);
+void trpi_uncount(trp_ctx *ctx, trpi_actor *actor, trp_message *message);
 
 /* Forgets that the running actor held this message. */
 void trpi_unhold(trp_ctx *ctx, trp_message *message);

@@ -5,6 +5,8 @@
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
+#include "actor/room.h"
+#include "actor/routine.h"
 #include "actor/stash.h"
 #include "troupe/error.h"
 
@@ -124,7 +126,11 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     }
     tell_bonds(ctx, actor, pid, reason);
     discard_stash(ctx, actor, pid, reason);
+    if (actor->side != NULL) {
+        trpi_room_end(ctx, actor->side);
+    }
     if (actor->side != NULL && actor->side->fiber != NULL) {
+        trpi_routine_forget(ctx, actor, reason);
         runtime->host.fiber_destroy(runtime->host.self, actor->side->fiber);
     }
     free_state(ctx, actor);

@@ -17,11 +17,13 @@
 
 /* In front of the copy of the argument. */
 typedef struct routine_state {
-    trp_ctx *ctx;         /* of the scheduler it has begun on */
-    trp_message *message; /* what it was resumed with */
+    trp_ctx *ctx;          /* of the scheduler it has begun on */
+    trp_message *message;  /* what it was resumed with */
+    trp_message *borrowed; /* while it is paused: what it had borrowed */
     int32_t result;
     bool is_done;
     bool is_in_body;
+    bool is_paused; /* by a full mailbox, in the middle of a send */
 } routine_state;
 
 _Static_assert(sizeof(routine_state) <= TRP_ROUTINE_STATE, "the header says how much it is");
@@ -90,14 +92,8 @@ static void end_with(trp_ctx *ctx, int code, const char *text) {
     trp_fail(ctx, &reason);
 }
 
-void trp_routine_handle(trp_ctx *ctx, void *memory, trp_message *message) {
-    trpi_actor *actor = ctx->frame.actor;
-    routine_state *state = memory;
-    if (state->ctx == NULL && !begin(ctx, actor, state)) {
-        end_with(ctx, TRP_ENOMEM, "no memory for the routine's stack");
-        return;
-    }
-    state->message = message;
+/* Runs the body until it waits again. */
+static void run(trp_ctx *ctx, trpi_actor *actor, routine_state *state) {
     state->is_in_body = true;
     int error = ctx->runtime->host.fiber_switch(ctx->runtime->host.self, actor->side->fiber);
     state->is_in_body = false;
@@ -107,6 +103,44 @@ void trp_routine_handle(trp_ctx *ctx, void *memory, trp_message *message) {
         trp_stop_self(ctx);
     } else if (state->is_done) {
         end_with(ctx, state->result, "the routine failed");
+    }
+}
+
+/* The same, with a message lent that is in no mailbox (NULL: none). */
+static void run_with_loose(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trp_message *outer = ctx->frame.loose;
+    ctx->frame.loose = message;
+    ctx->frame.message = message;
+    run(ctx, actor, trpi_actor_state(actor));
+    message = ctx->frame.loose; /* NULL if it was taken */
+    ctx->frame.loose = outer;
+    ctx->frame.message = NULL;
+    if (message != NULL && ctx->frame.is_ending) {
+        message->reserved = TRPI_OWES_FREE;
+        trpi_actor_dispose_last(ctx, message, &ctx->frame.ending);
+    } else if (message != NULL) {
+        trpi_actor_dispose(ctx, message, TRPI_OWES_FREE);
+    }
+}
+
+void trp_routine_handle(trp_ctx *ctx, void *memory, trp_message *message) {
+    trpi_actor *actor = ctx->frame.actor;
+    routine_state *state = memory;
+    if (state->ctx == NULL && !begin(ctx, actor, state)) {
+        end_with(ctx, TRP_ENOMEM, "no memory for the routine's stack");
+        return;
+    }
+    /*
+     * The scheduler's own message is made anew for the next actor: a routine may be looking at its
+     * for longer.
+     */
+    trp_message *copy =
+        (message->flags & TRPI_FLAG_STATIC) != 0 ? trpi_take(ctx, message, false) : NULL;
+    state->message = copy != NULL ? copy : message;
+    if (copy != NULL) {
+        run_with_loose(ctx, actor, copy);
+    } else {
+        run(ctx, actor, state);
     }
 }
 
@@ -139,6 +173,40 @@ int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref
     yield(ctx);
     *message = state->message;
     return 0;
+}
+
+void trpi_routine_pause(trp_ctx *ctx) {
+    routine_state *state = in_body(ctx);
+    if (state == NULL) {
+        return;
+    }
+    /* It is in the middle of handling what it has borrowed: that stays with it. */
+    trp_message *borrowed = ctx->frame.message;
+    state->borrowed = borrowed == NULL ? NULL : trpi_take(ctx, borrowed, false);
+    state->is_paused = true;
+    yield(ctx);
+}
+
+void trpi_routine_resume(trp_ctx *ctx, trpi_actor *actor) {
+    if ((actor->behaviour->flags & TRP_BEHAVIOUR_ROUTINE) == 0) {
+        return;
+    }
+    routine_state *state = trpi_actor_state(actor);
+    if (state->is_paused) {
+        trp_message *borrowed = state->borrowed;
+        state->borrowed = NULL;
+        state->is_paused = false;
+        run_with_loose(ctx, actor, borrowed);
+    }
+}
+
+void trpi_routine_forget(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) {
+    routine_state *state = trpi_actor_state(actor);
+    if (state->borrowed != NULL) {
+        state->borrowed->reserved = TRPI_OWES_FREE;
+        trpi_actor_dispose_last(ctx, state->borrowed, reason);
+        state->borrowed = NULL;
+    }
 }
 
 /* A timer whose timeout ends a wait. With no delay it fires behind what has come already. */

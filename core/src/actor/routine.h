@@ -12,6 +12,24 @@
 bool trpi_routine_abort(trp_ctx *ctx, const trp_exit *reason);
 
 /*
+ * Blocks the running routine until it is resumed with whatever its stash lets through; does nothing
+ * for a behaviour.
+ */
+void trpi_routine_pause(trp_ctx *ctx);
+
+/*
+ * Room has been granted: goes on with a routine that was paused for it; does nothing for a
+ * behaviour.
+ */
+void trpi_routine_resume(trp_ctx *ctx, trpi_actor *actor);
+
+/*
+ * The routine ends: what it had borrowed when it was paused goes the way of a message in a handler
+ * that failed.
+ */
+void trpi_routine_forget(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason);
+
+/*
  * Blocks the running routine until a message with one of the two refs comes (0: none), or any if
  * `filter` is NULL and both are 0. Lends it. For channels and whatever else routines can wait for.
  * TRP_ESTATE, TRP_ENOMEM.

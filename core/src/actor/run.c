@@ -8,12 +8,16 @@
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
+#include "actor/room.h"
 #include "actor/stash.h"
 #include "troupe/error.h"
 #include "troupe/link.h"
 #include "troupe/monitor.h"
 
 #include <string.h>
+
+/* An actor that handles events first handles so many before it looks at a message again. */
+enum { EVENTS_IN_A_ROW = 16 };
 
 static trp_message *message_of(trpi_link *link) {
     return (trp_message *)(void *)link;
@@ -70,6 +74,9 @@ static void leave_mailbox(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
 /* ---- one function for each kind of message; each returns what is owed to its block ---- */
 
 static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if (trpi_room_granted(ctx, actor, message->ref)) {
+        return TRPI_OWES_FREE;
+    }
     trpi_entry *entry = trpi_entry_of(ctx, actor, message->ref);
     if (entry == NULL) {
         trpi_count(&ctx->late_replies, 1);
@@ -81,6 +88,9 @@ static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
 }
 
 static trpi_owes on_reply_error(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if (trpi_room_granted(ctx, actor, message->ref)) {
+        return TRPI_OWES_FREE;
+    }
     trpi_entry *entry = trpi_entry_of(ctx, actor, message->ref);
     if (entry == NULL) {
         return TRPI_OWES_FREE;
@@ -142,7 +152,11 @@ static void on_signal(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
         trp_pid to = trpi_entry_peer(entry);
         entry->u.message = NULL;
         trpi_entry_release(ctx, entry);
-        (void)trp_send(ctx, to, kept);
+        if (kept->kind == TRPI_STOP || kept->kind == TRPI_KILL) {
+            (void)trpi_deliver(ctx, to, kept);
+        } else {
+            (void)trp_send(ctx, to, kept);
+        }
         break;
     }
     case TRPI_ENTRY_MONITOR:
@@ -222,6 +236,10 @@ static trpi_owes on_rare(trp_ctx *ctx, trpi_actor *actor, trp_message *message) 
     case TRPI_UNLINK_ACK:
         trpi_on_unlink_ack(ctx, message);
         return TRPI_OWES_FREE;
+    case TRPI_ROOM:
+        leave_mailbox(ctx, actor, message);
+        trpi_room_asked(ctx, actor, message);
+        return TRPI_OWES_NOTHING;
     case TRPI_PLAIN:
     case TRPI_REQUEST:
     case TRPI_CALL:
@@ -276,7 +294,7 @@ void trpi_actor_dispose(trp_ctx *ctx, trp_message *message, trpi_owes owes) {
 static trpi_advance leave(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, trpi_owes owes) {
     trp_message *message = link == &actor->mailbox.stub ? NULL : message_of(link);
     if (message != NULL) {
-        trpi_uncount(actor, message);
+        trpi_uncount(ctx, actor, message);
     }
     trpi_advance advance = trpi_mailbox_advance(&actor->mailbox, link, trpi_is_shared(ctx));
     if (advance == TRPI_BUSY) {
@@ -301,7 +319,7 @@ static bool run_loose(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     ctx->frame.message = NULL;
     ctx->frame.first = NULL;
     ctx->frame.loose = message;
-    trpi_uncount(actor, message);
+    trpi_uncount(ctx, actor, message);
     trpi_owes owes = dispatch(ctx, actor, message);
     message = ctx->frame.loose; /* NULL if it was taken */
     ctx->frame.loose = NULL;
@@ -346,7 +364,11 @@ static bool is_filterable(const trp_message *message) {
 static bool put_aside(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     trpi_stash *stash = actor->side->stash;
     trpi_key key = trpi_key_of(message);
-    if (!is_filterable(message) || trpi_stash_admits(stash, key)) {
+    bool must_wait = (actor->flags & TRPI_ACTOR_EVENTS_FIRST) != 0 &&
+                     message->kind <= TRPI_REQUEST && message->type != &trp_exited_type;
+    if (!is_filterable(message) ||
+        (!must_wait &&
+         trpi_stash_admits(stash, key, (actor->flags & TRPI_ACTOR_EVENTS_FIRST) != 0))) {
         return false;
     }
     trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
@@ -354,12 +376,32 @@ static bool put_aside(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     return true;
 }
 
-/* Handles the first message of the mailbox if it is due now. `*is_due` false: it was put aside. */
+/* A mailbox that drops its oldest is over its limit: this is the oldest. */
+static bool is_too_much(const trpi_actor *actor, const trp_message *message) {
+    uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
+    return trpi_policy_of(limit) == TRP_MAILBOX_DROP_OLDEST && message->kind <= TRPI_REQUEST &&
+           trpi_load(&actor->waiting, TRPI_RELAXED) > trpi_limit_of(limit);
+}
+
+static void drop_oldest(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, TRP_EFULL, "dropped by a full mailbox");
+    trp_pid self = trpi_actor_pid(actor);
+    trpi_uncount(ctx, actor, message);
+    trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    trpi_discard(ctx, self, message, &reason, TRP_EFULL);
+}
+
+/* Handles the first message of the mailbox. `*has_left`: it is out of it, handled or put aside. */
 static trpi_owes handle_first(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, bool *has_left) {
     trp_message *message = message_of(link);
     *has_left = false;
     if (message->generation != trpi_load(&actor->generation, TRPI_RELAXED)) {
         on_stale(ctx, actor, message);
+        *has_left = true;
+        return TRPI_OWES_NOTHING;
+    }
+    if (is_too_much(actor, message)) {
+        drop_oldest(ctx, actor, message);
         *has_left = true;
         return TRPI_OWES_NOTHING;
     }
@@ -372,6 +414,10 @@ static trpi_owes handle_first(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, 
         return TRPI_OWES_NOTHING;
     }
     return dispatch(ctx, actor, message);
+}
+
+static bool has_more_in_stash(const trpi_actor *actor) {
+    return (actor->flags & TRPI_ACTOR_STASHES) != 0 && trpi_stash_has_next(actor->side->stash);
 }
 
 /* One message of the mailbox, and on to the next. Sets `*advance`; false: the actor has ended. */
@@ -397,20 +443,43 @@ static bool run_first(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
         end_now(ctx, actor);
         return false;
     }
+    if (!has_left && !is_stub && has_more_in_stash(actor)) {
+        /* The mailbox must not be left while something can be handled: the stub takes the place. */
+        trp_message *message = message_of(link);
+        trpi_uncount(ctx, actor, message);
+        trpi_mailbox_detach(&actor->mailbox, link, trpi_is_shared(ctx));
+        trpi_actor_dispose(ctx, message, owes);
+        has_left = true;
+    }
     *advance = has_left ? TRPI_ADVANCED : leave(ctx, actor, link, owes);
     return true;
 }
 
+/*
+ * True if the mailbox is to be looked through for events before a message that waits is handled.
+ * Not for ever: a flood of events must not starve the messages.
+ */
+static bool looks_for_events(trpi_actor *actor) {
+    if ((actor->flags & TRPI_ACTOR_EVENTS_FIRST) == 0 || actor->events >= EVENTS_IN_A_ROW) {
+        actor->events = 0;
+        return false;
+    }
+    trpi_link *first = actor->mailbox.first;
+    actor->events++;
+    return first != &actor->mailbox.stub || trpi_mailbox_next(first) != NULL;
+}
+
 /* One message, from the stash if it has one that is due, else from the mailbox. */
 static bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
-    if ((actor->flags & TRPI_ACTOR_STASHES) != 0) {
+    if ((actor->flags & TRPI_ACTOR_STASHES) != 0 && !looks_for_events(actor)) {
         trpi_stash *stash = actor->side->stash;
         trp_message *message = trpi_stash_next(ctx, stash);
         if (message != NULL) {
             *advance = TRPI_ADVANCED;
             return run_loose(ctx, actor, message);
         }
-        if (trpi_stash_is_idle(stash)) {
+        bool is_needed = (actor->flags & TRPI_ACTOR_EVENTS_FIRST) != 0;
+        if (!is_needed && trpi_stash_is_idle(stash)) {
             actor->flags &= (uint8_t)~TRPI_ACTOR_STASHES;
         }
     }

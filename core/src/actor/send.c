@@ -1,6 +1,7 @@
 /* Sending: from a message and a pid to a mailbox, or to the consequences of not getting there. */
 #include "actor/actor.h"
 #include "actor/entry.h"
+#include "actor/room.h"
 #include "message/pool_of.h"
 #include "troupe/error.h"
 #include "troupe/monitor.h"
@@ -41,24 +42,45 @@ void trpi_actor_push(trp_ctx *ctx, trpi_actor *actor, uint32_t generation, trp_m
     }
 }
 
-/* Counts `message` in. False if the mailbox is full. */
-static bool count_in(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+/* What to do with a message at the door of a mailbox. */
+typedef enum entrance { ENTER, ENTER_AND_MUTE, DROP, REFUSE } entrance;
+
+static entrance entrance_when_full(uint32_t limit) {
+    switch (trpi_policy_of(limit)) {
+    case TRP_MAILBOX_DROP_NEWEST:
+        return DROP;
+    case TRP_MAILBOX_DROP_OLDEST:
+        return ENTER; /* the receiver trims */
+    case TRP_MAILBOX_SUSPEND:
+        return ENTER_AND_MUTE;
+    case TRP_MAILBOX_REJECT:
+        break;
+    }
+    return REFUSE;
+}
+
+/* Counts `message` in, if there is room or the mailbox's policy finds some. */
+static entrance count_in(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
     uint32_t weight = 1;
+    entrance decision = ENTER;
     if ((limit & TRPI_LIMIT_EXACT) == 0) {
         if (ctx->sample_left-- != 0) {
-            return true;
+            return ENTER;
         }
         ctx->sample_left = SAMPLE - 1;
         weight = SAMPLE;
     }
     /* Relaxed: a number and nothing else. */
-    if (trpi_add_u32(&actor->waiting, weight, TRPI_RELAXED) >= (limit & ~TRPI_LIMIT_EXACT)) {
+    if (trpi_add_u32(&actor->waiting, weight, TRPI_RELAXED) >= trpi_limit_of(limit)) {
+        decision = entrance_when_full(limit);
+    }
+    if (decision == REFUSE || decision == DROP) {
         trpi_add_u32(&actor->waiting, (uint32_t) - (int32_t)weight, TRPI_RELAXED);
-        return false;
+        return decision;
     }
     message->flags |= TRPI_FLAG_COUNTED;
-    return true;
+    return decision;
 }
 
 /*
@@ -94,10 +116,19 @@ static int try_local(trp_ctx *ctx, trp_pid to, trp_message *message) {
     if (trpi_load(&actor->closed, TRPI_RELAXED) == to.generation) {
         return TRP_ECLOSED;
     }
-    if (!count_in(ctx, actor, message)) {
+    entrance decision = count_in(ctx, actor, message);
+    if (decision == REFUSE) {
         return TRP_EFULL;
     }
+    if (decision == DROP) {
+        trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, TRP_EFULL, "dropped by a full mailbox");
+        trpi_discard(ctx, to, message, &reason, TRP_EFULL);
+        return 0;
+    }
     trpi_actor_push(ctx, actor, to.generation, message);
+    if (decision == ENTER_AND_MUTE) {
+        trpi_room_ask(ctx, to);
+    }
     return 0;
 }
 
@@ -187,7 +218,7 @@ int trp_try_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
     trpi_actor *actor =
         trp_pid_is_local(to) ? trpi_actor_find(ctx->runtime, to.index, to.generation) : NULL;
     if (actor != NULL && trpi_load(&actor->waiting, TRPI_RELAXED) >=
-                             (trpi_load(&actor->limit, TRPI_RELAXED) & ~TRPI_LIMIT_EXACT)) {
+                             trpi_limit_of(trpi_load(&actor->limit, TRPI_RELAXED))) {
         return TRP_EFULL;
     }
     return trp_send(ctx, to, message);
@@ -245,12 +276,13 @@ static trp_message *take_scratch(trp_ctx *ctx, const trp_message *message) {
     return copy;
 }
 
-void trpi_uncount(trpi_actor *actor, trp_message *message) {
+void trpi_uncount(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     if ((message->flags & TRPI_FLAG_COUNTED) != 0) {
         uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
         uint32_t weight = (limit & TRPI_LIMIT_EXACT) != 0 ? 1 : SAMPLE;
         trpi_add_u32(&actor->waiting, (uint32_t) - (int32_t)weight, TRPI_RELAXED);
         message->flags &= (uint8_t)~TRPI_FLAG_COUNTED;
+        trpi_room_check(ctx, actor);
     }
 }
 
@@ -266,7 +298,7 @@ trp_message *trpi_take(trp_ctx *ctx, trp_message *message, bool is_kept) {
         }
         newest = actor->side->held;
     }
-    trpi_uncount(actor, message);
+    trpi_uncount(ctx, actor, message);
     trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
     actor->flags &=
         (uint8_t)~TRPI_ACTOR_CONSUMED; /* set while terminate runs: it is not first any more */
@@ -410,6 +442,9 @@ void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit
         return;
     case TRPI_LINK:
         trpi_send_exit(ctx, message, to, reason);
+        return;
+    case TRPI_ROOM:
+        trpi_settle(ctx, message, error, reason);
         return;
     case TRPI_TIMER:
     case TRPI_DEMONITOR:

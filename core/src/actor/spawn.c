@@ -5,6 +5,7 @@
 #include "actor/actor.h"
 
 #include "actor/entry.h"
+#include "actor/stash.h"
 #include "troupe/error.h"
 #include "troupe/monitor.h"
 
@@ -55,7 +56,8 @@ static bool init_state(trp_ctx *ctx, trpi_actor *actor, const trp_behaviour *beh
 static void init_limit(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options *options) {
     uint32_t limit = ctx->runtime->config.mailbox_messages;
     if (options != NULL && options->mailbox_messages != 0) {
-        limit = options->mailbox_messages | TRPI_LIMIT_EXACT;
+        limit =
+            options->mailbox_messages | (uint32_t)options->mailbox_policy << 29 | TRPI_LIMIT_EXACT;
     }
     trpi_store(&actor->limit, limit, TRPI_RELAXED);
     trpi_store(&actor->waiting, 0, TRPI_RELAXED);
@@ -70,6 +72,7 @@ static int prepare(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn
     }
     actor->behaviour = behaviour;
     actor->flags = 0;
+    actor->events = 0;
     actor->pin = TRPI_NOT_PINNED;
     actor->side = NULL;
     actor->entries = NULL;
@@ -81,8 +84,15 @@ static int prepare(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn
     uint32_t generation = trpi_load(&actor->generation, TRPI_RELAXED) + 1;
     trpi_store(&actor->generation, generation, TRPI_RELEASE); /* pairs with trpi_actor_find */
     trpi_count(&ctx->spawned, 1);
-    if (!init_state(ctx, actor, behaviour)) {
-        actor->behaviour = NULL;
+    bool has_memory = init_state(ctx, actor, behaviour);
+    if (!has_memory) {
+        actor->behaviour = NULL; /* so that nobody looks for its state */
+    }
+    if (has_memory && options != NULL && options->events_first) {
+        actor->flags |= TRPI_ACTOR_EVENTS_FIRST;
+        has_memory = trpi_stash_of(ctx, actor) != NULL;
+    }
+    if (!has_memory) {
         trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, TRP_ENOMEM, NULL);
         trpi_actor_finish(ctx, actor, &reason);
         return TRP_ENOMEM;
@@ -143,6 +153,10 @@ static void trace_spawn(trp_ctx *ctx, trp_pid pid) {
 static int check(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn_options *options,
                  const trp_ref *monitor) {
     if (behaviour == NULL || behaviour->handle == NULL || behaviour->name == NULL) {
+        return TRP_EINVAL;
+    }
+    if (options != NULL && (options->mailbox_messages > TRPI_LIMIT_MAX ||
+                            (unsigned)options->mailbox_policy > TRP_MAILBOX_SUSPEND)) {
         return TRP_EINVAL;
     }
     if (options != NULL && options->monitor && monitor == NULL) {

@@ -29,6 +29,7 @@ struct trpi_stash {
     uint32_t heap_len;
     uint32_t heap_capacity;
     uint64_t age; /* given to the next message */
+    trp_ref muted_by;
     bool is_filtering;
     trp_ref refs[2];
     size_t tags_len;
@@ -212,8 +213,11 @@ static bool matches(const trpi_stash *stash, trpi_key key) {
     return false;
 }
 
-bool trpi_stash_admits(const trpi_stash *stash, trpi_key key) {
-    return stash->is_filtering ? matches(stash, key) : stash->heap_len == 0;
+bool trpi_stash_admits(const trpi_stash *stash, trpi_key key, bool is_event) {
+    if (stash->muted_by != 0) {
+        return key.is_ref && key.value == stash->muted_by;
+    }
+    return stash->is_filtering ? matches(stash, key) : is_event || stash->heap_len == 0;
 }
 
 /*
@@ -263,11 +267,8 @@ trp_message *trpi_stash_oldest(trp_ctx *ctx, trpi_stash *stash) {
     return message;
 }
 
-trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
-    if (!stash->is_filtering) {
-        return trpi_stash_oldest(ctx, stash);
-    }
-    stash->pool = &ctx->sched.pool;
+/* Finds the oldest waiting message that the filter lets through. */
+static candidate find_next(trpi_stash *stash) {
     candidate best = {NULL, NULL, NULL};
     for (size_t i = 0; i < stash->tags_len; i++) {
         consider_list(&best, &stash->by_tag, stash->tags[i]);
@@ -277,6 +278,25 @@ trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
     if (stash->has_strays) {
         consider_keyless(stash, &best);
     }
+    return best;
+}
+
+bool trpi_stash_has_next(trpi_stash *stash) {
+    if (stash->muted_by != 0) {
+        return false; /* the reply that ends it never waits: it was admitted when it came */
+    }
+    return stash->is_filtering ? find_next(stash).message != NULL : stash->heap_len > 0;
+}
+
+trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
+    if (stash->muted_by != 0) {
+        return NULL;
+    }
+    if (!stash->is_filtering) {
+        return trpi_stash_oldest(ctx, stash);
+    }
+    stash->pool = &ctx->sched.pool;
+    candidate best = find_next(stash);
     if (best.message != NULL) {
         unchain(stash, best.list, best.before, best.message);
     }
@@ -300,7 +320,15 @@ trpi_key trpi_key_of(trp_message *message) {
 }
 
 bool trpi_stash_is_idle(const trpi_stash *stash) {
-    return !stash->is_filtering && stash->heap_len == 0;
+    return !stash->is_filtering && stash->heap_len == 0 && stash->muted_by == 0;
+}
+
+void trpi_stash_mute(trpi_stash *stash, trp_ref ref) {
+    stash->muted_by = ref;
+}
+
+trp_ref trpi_stash_muted_by(const trpi_stash *stash) {
+    return stash->muted_by;
 }
 
 /* ---- the API ---- */

@@ -29,8 +29,11 @@ trpi_stash *trpi_stash_of(trp_ctx *ctx, trpi_actor *actor);
 /* Frees an empty stash. */
 void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash);
 
-/* True if the filter lets a message with that key through now, before any that waits. */
-bool trpi_stash_admits(const trpi_stash *stash, trpi_key key);
+/*
+ * True if the filter lets a message with that key through now. Without a filter, only `is_event`
+ * overtakes what waits.
+ */
+bool trpi_stash_admits(const trpi_stash *stash, trpi_key key, bool is_event);
 
 /*
  * Lets through only messages with one of the tags, which the filter has checked, or one of the
@@ -49,6 +52,17 @@ trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash);
 
 /* Takes the oldest waiting message whatever the filter says, or NULL. */
 trp_message *trpi_stash_oldest(trp_ctx *ctx, trpi_stash *stash);
+
+/*
+ * Lets through nothing but the reply with `ref`, until it is called with 0; the filter comes after.
+ */
+void trpi_stash_mute(trpi_stash *stash, trp_ref ref);
+
+/* The ref of the muting, 0 if there is none. */
+trp_ref trpi_stash_muted_by(const trpi_stash *stash);
+
+/* True if a waiting message may be handled now. */
+bool trpi_stash_has_next(trpi_stash *stash);
 
 /* True if nothing waits and nothing is filtered. */
 bool trpi_stash_is_idle(const trpi_stash *stash);

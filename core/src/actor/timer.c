@@ -5,6 +5,8 @@
 #include "actor/entry.h"
 #include "troupe/error.h"
 
+#include <string.h>
+
 enum { TICK_NS = 1000 * 1000 };
 
 static int start(trp_ctx *ctx, trpi_entry_kind kind, uint64_t delay_ns, trpi_entry **out) {
@@ -66,6 +68,17 @@ int trp_send_after(trp_ctx *ctx, uint64_t delay_ns, trp_pid to, trp_message *mes
     trpi_entry_set_peer(entry, to);
     give_ref(entry, ref);
     return 0;
+}
+
+int trp_exit_after(trp_ctx *ctx, uint64_t delay_ns, trp_pid pid, const trp_exit *reason,
+                   trp_ref *ref) {
+    trp_message *signal = trpi_message_alloc(&ctx->sched.pool, sizeof *reason);
+    if (signal == NULL) {
+        return TRP_ENOMEM;
+    }
+    signal->kind = reason->kind == TRP_EXIT_KILLED ? TRPI_KILL : TRPI_STOP;
+    memcpy(trpi_body(signal), reason, sizeof *reason);
+    return trp_send_after(ctx, delay_ns, pid, signal, ref);
 }
 
 int trp_timer_cancel(trp_ctx *ctx, trp_ref ref) {

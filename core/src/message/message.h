@@ -27,6 +27,7 @@ typedef enum trpi_kind {
     TRPI_UNLINK,    /* these three: link.c has the bodies */
     TRPI_UNLINK_ACK,
     TRPI_EXIT, /* a LINK block on its way with the reason */
+    TRPI_ROOM,       /* a muted sender asks for room; ref names its entry */
     TRPI_CALL, /* body: a function to run with the root ctx */
     TRPI_STUB  /* a mailbox's own filler, never handled */
 } trpi_kind;
