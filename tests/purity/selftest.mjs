@@ -9,7 +9,6 @@ import { fileURLToPath } from 'node:url';
 import test from 'node:test';
 import { checkComments } from './comments.mjs';
 import { checkIncludes } from './includes.mjs';
-import { checkSizes as checkGzip } from './gzip-size.mjs';
 import { checkSymbols } from './symbols.mjs';
 import { checkConditionals, checkMarkers, checkSizes } from './text.mjs';
 
@@ -101,14 +100,6 @@ test('comments: a declaration without a comment is refused', (t) => {
 test('sizes: a file that is too long is refused', (t) => {
   refuses(checkSizes, tree(t, { 'core/a.c': 'int x;\n'.repeat(801) }), /801 lines/);
   accepts(checkSizes, tree(t, { 'core/a.c': 'int x;\n'.repeat(800) }));
-});
-
-test('gzip: a file above its ceiling is refused, and so is a missing one', (t) => {
-  const root = tree(t, { 'a.mjs': 'x'.repeat(100) });
-  const group = (ceiling, path) => [{ name: 'a', ceiling, files: [join(root, path)] }];
-  assert.equal(checkGzip(group(1, 'a.mjs')).findings.length, 1);
-  assert.equal(checkGzip(group(1000, 'a.mjs')).findings.length, 0);
-  assert.equal(checkGzip(group(1000, 'b.mjs')).findings.length, 1);
 });
 
 // Compiles { floor/name.c: text } into an archive as core's is.

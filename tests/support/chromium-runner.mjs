@@ -15,14 +15,14 @@ const EXIT_MARK = 'troupe-test-exit:';
 
 // The page prints through the console, which the driver hears even while the program is busy.
 function pageFor(script) {
-  return `<!doctype html><title>test</title><script>
+  return `<!doctype html><title>test</title><link rel="icon" href="data:,"><script>
 var Module = {
   print: (line) => console.log(line),
   printErr: (line) => console.log(line),
   onExit: (code) => console.log('${EXIT_MARK}' + code),
   onAbort: (what) => console.log('${EXIT_MARK}134 abort: ' + what),
 };
-</script><script src="${script}"></script>`;
+</script><script src="${script}" onerror="console.log('${EXIT_MARK}127 no such program')"></script>`;
 }
 
 function readList(path) {

@@ -16,6 +16,7 @@ const PROGRAMS = {
   waits: '/* never calls back */',
   throws: "throw new Error('out of the blue');",
   aborts: "Module.onAbort('no memory');",
+  vanished: '',
   unreadable: 'this is not JavaScript',
 };
 
@@ -30,6 +31,7 @@ before(() => {
     writeFileSync(path, text);
     return `${name}|2|${path}\n`;
   });
+  rmSync(join(folder, 'vanished.js'));
   writeFileSync(join(folder, 'list'), lines.join(''));
   const { status, stderr } = call('run', join(folder, 'list'), join(folder, 'results'));
   assert.equal(status, 0, stderr);
@@ -47,7 +49,7 @@ test('a program that hangs is ended, and what it printed before is shown', () =>
   assert.equal(status, 124);
   assert.match(stdout, /before/);
 });
-for (const name of ['waits', 'throws', 'aborts', 'unreadable']) {
+for (const name of ['waits', 'throws', 'aborts', 'unreadable', 'vanished']) {
   test(`a program that ${name} fails`, () => assert.notEqual(report(name).status, 0));
 }
 test('a program that did not run has no good report', () => assert.notEqual(report('unknown').status, 0));
