@@ -1,7 +1,7 @@
 # Runs an example, which must succeed and print exactly EXPECTED. For a page, its files are first put side by
 # side, as a site has them.
 #   cmake -DEXPECTED=... -DPROGRAM=...  -P run-example.cmake
-#   cmake -DEXPECTED=... -DPROGRAM=node -DSCRIPT=... -DMODULE=... -DLIBRARY=... -DPAGE=... -P run-example.cmake
+#   cmake -DEXPECTED=... -DPROGRAM=node -DSCRIPT=... -DMODULE=... -DLIBRARY=.../ -DPAGE=... -P run-example.cmake
 if(DEFINED SCRIPT)
     file(MAKE_DIRECTORY "${PAGE}")
     file(COPY "${SCRIPT}" "${MODULE}" DESTINATION "${PAGE}")
