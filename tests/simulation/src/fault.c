@@ -19,7 +19,7 @@ static void restart(trp_sim *sim, void *arg) {
 static void plan_restart(trp_sim_node *node, uint64_t pause_ns) {
     trp_sim *sim = node->sim;
     if (!node->is_restart_planned &&
-        trpi_event_push(sim, sim->now_ns + pause_ns, restart, node) == 0) {
+        trpi_sim_event_push(sim, sim->now_ns + pause_ns, restart, node) == 0) {
         node->is_restart_planned = true;
     }
 }
@@ -67,11 +67,12 @@ static void tick(trp_sim *sim, void *arg) {
     for (trp_sim_node *node = sim->nodes; node != NULL; node = node->next) {
         trouble_node(sim, node);
     }
-    trpi_faults_plan(sim);
+    trpi_sim_faults_plan(sim);
 }
 
-void trpi_faults_plan(trp_sim *sim) {
-    if (!sim->is_fault_planned && trpi_event_push(sim, sim->now_ns + TICK_NS, tick, NULL) == 0) {
+void trpi_sim_faults_plan(trp_sim *sim) {
+    if (!sim->is_fault_planned &&
+        trpi_sim_event_push(sim, sim->now_ns + TICK_NS, tick, NULL) == 0) {
         sim->is_fault_planned = true;
     }
 }
@@ -108,7 +109,7 @@ void trp_sim_set_faults(trp_sim *sim, const trp_sim_faults *faults) {
     sim->has_faults = faults != NULL;
     if (faults != NULL) {
         sim->faults = *faults;
-        trpi_faults_plan(sim);
+        trpi_sim_faults_plan(sim);
     }
 }
 

@@ -94,7 +94,7 @@ static void on_abandon(void *self, unsigned scheduler) {
     trpi_leave_now(&node->schedulers[scheduler].leave);
 }
 
-void trpi_host_fill(trp_sim_node *node, trp_host *host) {
+void trpi_sim_host_fill(trp_sim_node *node, trp_host *host) {
     *host = (trp_host){
         .size = sizeof *host,
         .self = node,

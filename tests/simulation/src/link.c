@@ -66,7 +66,7 @@ static void dial(trp_sim *sim, void *arg) {
     }
     trpi_sim_note(sim, link->dialler, "dials");
     link->dials++;
-    if (trpi_wire_create(link, &link->wire) != 0) {
+    if (trpi_sim_wire_create(link, &link->wire) != 0) {
         link->wire = NULL;
         plan_dial(link);
     }
@@ -75,12 +75,12 @@ static void dial(trp_sim *sim, void *arg) {
 static void plan_dial(trp_sim_link *link) {
     trp_sim *sim = link->sim;
     uint64_t pause = trpi_sim_between(sim, link->options.redial_ns / 2, link->options.redial_ns);
-    if (!link->is_dial_planned && trpi_event_push(sim, sim->now_ns + pause, dial, link) == 0) {
+    if (!link->is_dial_planned && trpi_sim_event_push(sim, sim->now_ns + pause, dial, link) == 0) {
         link->is_dial_planned = true;
     }
 }
 
-void trpi_link_lost(trp_sim_link *link) {
+void trpi_sim_link_lost(trp_sim_link *link) {
     link->wire = NULL;
     if (link->redial) {
         plan_dial(link);
@@ -100,10 +100,10 @@ int trp_sim_connect(trp_sim *sim, trp_sim_node *dialler, trp_sim_node *acceptor,
     fill_options(&link->options, options);
     int error = copy_token(&link->options);
     if (error == 0) {
-        error = trpi_event_push(sim, sim->now_ns, dial, link);
+        error = trpi_sim_event_push(sim, sim->now_ns, dial, link);
     }
     if (error != 0) {
-        trpi_link_free(link);
+        trpi_sim_link_free(link);
         return error;
     }
     link->is_dial_planned = true;
@@ -118,17 +118,17 @@ int trp_sim_connect(trp_sim *sim, trp_sim_node *dialler, trp_sim_node *acceptor,
     return 0;
 }
 
-void trpi_link_free(trp_sim_link *link) {
+void trpi_sim_link_free(trp_sim_link *link) {
     free((void *)(uintptr_t)link->options.token);
     free(link);
 }
 
-uint64_t trpi_link_delay(trp_sim_link *link) {
+uint64_t trpi_sim_link_delay(trp_sim_link *link) {
     return trpi_sim_between(link->sim, link->options.delay_min_ns, link->options.delay_max_ns);
 }
 
 bool trp_sim_link_is_up(const trp_sim_link *link) {
-    return link->wire != NULL && trpi_wire_is_up(link->wire);
+    return link->wire != NULL && trpi_sim_wire_is_up(link->wire);
 }
 
 uint32_t trp_sim_link_dials(const trp_sim_link *link) {
@@ -150,7 +150,7 @@ void trp_sim_link_set_delay(trp_sim_link *link, uint64_t min_ns, uint64_t max_ns
 void trp_sim_link_cut(trp_sim_link *link) {
     trpi_sim_note(link->sim, link->dialler, "connection is cut");
     if (link->wire != NULL) {
-        trpi_wire_cut(link->wire);
+        trpi_sim_wire_cut(link->wire);
     }
 }
 
@@ -162,6 +162,6 @@ void trp_sim_link_stall(trp_sim_link *link, uint64_t ns) {
 void trp_sim_link_half_open(trp_sim_link *link, bool from_dialler) {
     trpi_sim_note(link->sim, link->dialler, "connection is half-open");
     if (link->wire != NULL) {
-        trpi_wire_half_open(link->wire, from_dialler ? 0 : 1);
+        trpi_sim_wire_half_open(link->wire, from_dialler ? 0 : 1);
     }
 }

@@ -17,28 +17,31 @@ static char *copy_bytes(const void *bytes, size_t length) {
     return copy;
 }
 
-/* Copies what is given and fills in the defaults. */
+/* Copies what is given and fills in the defaults. What it points to is ours or NULL afterwards. */
 static int fill_config(trp_sim_node_config *config, const trp_sim_node_config *given) {
     memcpy(config, given, given->size < sizeof *config ? given->size : sizeof *config);
-    if (config->name == NULL || config->schedulers > TRP_SCHEDULERS_MAX) {
-        return TRP_EINVAL;
-    }
+    const char *name = config->name;
+    const void *cookie = config->cookie == NULL ? default_cookie : config->cookie;
     if (config->cookie == NULL) {
-        config->cookie = default_cookie;
         config->cookie_length = sizeof default_cookie - 1;
+    }
+    config->name = NULL;
+    config->cookie = NULL;
+    if (name == NULL || config->schedulers > TRP_SCHEDULERS_MAX) {
+        return TRP_EINVAL;
     }
     config->schedulers = config->schedulers == 0 ? 1 : config->schedulers;
     config->heartbeat_ns = config->heartbeat_ns == 0 ? TRP_NS_PER_S : config->heartbeat_ns;
     config->patience_ns = config->patience_ns == 0 ? 2 * TRP_NS_PER_S : config->patience_ns;
     config->handshake_ns = config->handshake_ns == 0 ? 2 * TRP_NS_PER_S : config->handshake_ns;
-    config->name = copy_bytes(config->name, strlen(config->name));
-    config->cookie = copy_bytes(config->cookie, config->cookie_length);
+    config->name = copy_bytes(name, strlen(name));
+    config->cookie = copy_bytes(cookie, config->cookie_length);
     return config->name == NULL || config->cookie == NULL ? TRP_ENOMEM : 0;
 }
 
 static int make_runtime(trp_sim_node *node) {
     trp_host host;
-    trpi_host_fill(node, &host);
+    trpi_sim_host_fill(node, &host);
     trp_runtime_config config = {
         .size = sizeof config,
         .schedulers = node->config.schedulers,
@@ -76,7 +79,7 @@ int trp_sim_node_start(trp_sim_node *node) {
         error = node->config.boot(node, trp_runtime_enter(node->runtime, 0), node->config.arg);
     }
     if (error != 0) {
-        trpi_node_down(node);
+        trpi_sim_node_down(node);
     }
     return error;
 }
@@ -97,7 +100,7 @@ int trp_sim_node_create(trp_sim *sim, const trp_sim_node_config *config, trp_sim
         error = trp_sim_node_start(node);
     }
     if (error != 0) {
-        trpi_node_free(node);
+        trpi_sim_node_free(node);
         return error;
     }
     /* At the end: nodes are visited in the order they were made, whatever memory they lie in. */
@@ -111,18 +114,16 @@ int trp_sim_node_create(trp_sim *sim, const trp_sim_node_config *config, trp_sim
     return 0;
 }
 
-void trpi_node_free(trp_sim_node *node) {
-    trpi_node_down(node);
-    if (node->config.cookie != default_cookie) {
-        free((void *)(uintptr_t)node->config.cookie);
-    }
+void trpi_sim_node_free(trp_sim_node *node) {
+    trpi_sim_node_down(node);
+    free((void *)(uintptr_t)node->config.cookie);
     free((void *)(uintptr_t)node->config.name);
     free(node->schedulers);
     free(node);
 }
 
 /* Whatever the runtime sends from here on goes nowhere. */
-void trpi_node_down(trp_sim_node *node) {
+void trpi_sim_node_down(trp_sim_node *node) {
     trp_runtime *runtime = node->runtime;
     node->is_crashing = true;
     node->wants_crash = false;
@@ -136,8 +137,8 @@ void trpi_node_down(trp_sim_node *node) {
 static void crash(trp_sim_node *node) {
     bool is_silent = trp_sim_random_below(node->sim, 2) == 0;
     trpi_sim_note(node->sim, node, is_silent ? "crashes unnoticed" : "crashes");
-    trpi_wires_node_down(node, is_silent);
-    trpi_node_down(node);
+    trpi_sim_wires_node_down(node, is_silent);
+    trpi_sim_node_down(node);
 }
 
 void trp_sim_node_crash(trp_sim_node *node) {
@@ -170,7 +171,7 @@ static bool is_done(const trp_sim_node *node) {
     return true;
 }
 
-void trpi_node_settle(trp_sim_node *node) {
+void trpi_sim_node_settle(trp_sim_node *node) {
     if (node->runtime == NULL) {
         return;
     }
@@ -178,16 +179,16 @@ void trpi_node_settle(trp_sim_node *node) {
         crash(node);
     } else if (is_done(node)) {
         trpi_sim_note(node->sim, node, "has stopped");
-        trpi_wires_node_down(node, false);
-        trpi_node_down(node);
+        trpi_sim_wires_node_down(node, false);
+        trpi_sim_node_down(node);
     }
 }
 
-void trpi_node_touch(trp_sim_node *node, unsigned scheduler) {
+void trpi_sim_node_touch(trp_sim_node *node, unsigned scheduler) {
     node->schedulers[scheduler].is_woken = true;
 }
 
-bool trpi_node_has_reason(const trp_sim_node *node, unsigned scheduler) {
+bool trpi_sim_node_has_reason(const trp_sim_node *node, unsigned scheduler) {
     const trpi_sim_scheduler *mine = &node->schedulers[scheduler];
     if (node->runtime == NULL || node->sim->now_ns < node->paused_until_ns) {
         return false;
@@ -195,7 +196,7 @@ bool trpi_node_has_reason(const trp_sim_node *node, unsigned scheduler) {
     return mine->is_woken || mine->last == TRP_STEP_MORE || mine->deadline_ns <= node->sim->now_ns;
 }
 
-uint64_t trpi_node_next_ns(const trp_sim_node *node) {
+uint64_t trpi_sim_node_next_ns(const trp_sim_node *node) {
     uint64_t next = TRP_NEVER;
     if (node->runtime == NULL) {
         return next;
@@ -224,7 +225,7 @@ static void step_now(void *arg) {
     mine->deadline_ns = deadline;
 }
 
-void trpi_node_step(trp_sim_node *node, unsigned scheduler) {
+void trpi_sim_node_step(trp_sim_node *node, unsigned scheduler) {
     trpi_sim_scheduler *mine = &node->schedulers[scheduler];
     step_call call = {node, scheduler, {.messages = 0}};
     /* Short turns more often than long ones, so that much can happen between two messages. */
@@ -254,7 +255,7 @@ trp_ctx *trp_sim_node_enter(trp_sim_node *node, unsigned scheduler) {
     if (node->runtime == NULL || scheduler >= node->config.schedulers) {
         return NULL;
     }
-    trpi_node_touch(node, scheduler);
+    trpi_sim_node_touch(node, scheduler);
     return trp_runtime_enter(node->runtime, scheduler);
 }
 

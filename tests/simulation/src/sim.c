@@ -34,19 +34,19 @@ uint64_t trp_sim_destroy(trp_sim *sim) {
         return 0;
     }
     for (trp_sim_node *node = sim->nodes; node != NULL; node = node->next) {
-        trpi_node_down(node); /* while all wires are there */
+        trpi_sim_node_down(node); /* while all wires are there */
     }
     uint64_t leaked = sim->leaked_bytes;
-    trpi_wires_free(sim);
+    trpi_sim_wires_free(sim);
     while (sim->links != NULL) {
         trp_sim_link *link = sim->links;
         sim->links = link->next;
-        trpi_link_free(link);
+        trpi_sim_link_free(link);
     }
     while (sim->nodes != NULL) {
         trp_sim_node *node = sim->nodes;
         sim->nodes = node->next;
-        trpi_node_free(node);
+        trpi_sim_node_free(node);
     }
     free(sim->events.items);
     free(sim);
@@ -102,7 +102,7 @@ void trpi_sim_note(trp_sim *sim, const trp_sim_node *node, const char *text) {
 }
 
 int trp_sim_at(trp_sim *sim, uint64_t time_ns, void (*call)(trp_sim *sim, void *arg), void *arg) {
-    return trpi_event_push(sim, time_ns, call, arg);
+    return trpi_sim_event_push(sim, time_ns, call, arg);
 }
 
 /*
@@ -113,8 +113,8 @@ static uint64_t step_nth(trp_sim *sim, uint64_t n) {
     uint64_t count = 0;
     for (trp_sim_node *node = sim->nodes; node != NULL; node = node->next) {
         for (unsigned i = 0; i < node->config.schedulers; i++) {
-            if (trpi_node_has_reason(node, i) && count++ == n) {
-                trpi_node_step(node, i);
+            if (trpi_sim_node_has_reason(node, i) && count++ == n) {
+                trpi_sim_node_step(node, i);
                 return count;
             }
         }
@@ -123,9 +123,9 @@ static uint64_t step_nth(trp_sim *sim, uint64_t n) {
 }
 
 static uint64_t next_ns(const trp_sim *sim) {
-    uint64_t next = trpi_event_next_ns(sim);
+    uint64_t next = trpi_sim_event_next_ns(sim);
     for (const trp_sim_node *node = sim->nodes; node != NULL; node = node->next) {
-        uint64_t mine = trpi_node_next_ns(node);
+        uint64_t mine = trpi_sim_node_next_ns(node);
         next = mine < next ? mine : next;
     }
     return next;
@@ -133,15 +133,15 @@ static uint64_t next_ns(const trp_sim *sim) {
 
 static void settle(trp_sim *sim) {
     for (trp_sim_node *node = sim->nodes; node != NULL; node = node->next) {
-        trpi_node_settle(node);
+        trpi_sim_node_settle(node);
     }
-    trpi_wires_settle(sim);
+    trpi_sim_wires_settle(sim);
 }
 
 /* One turn. False if nothing can happen before `until_ns`, which the clock then shows. */
 static bool turn(trp_sim *sim, uint64_t until_ns) {
     uint64_t ready = step_nth(sim, UINT64_MAX);
-    bool is_event_due = trpi_event_next_ns(sim) <= sim->now_ns;
+    bool is_event_due = trpi_sim_event_next_ns(sim) <= sim->now_ns;
     if (ready == 0 && !is_event_due) {
         uint64_t next = next_ns(sim);
         if (next > sim->now_ns) {
@@ -153,7 +153,7 @@ static bool turn(trp_sim *sim, uint64_t until_ns) {
     if (pick < ready) {
         (void)step_nth(sim, pick);
     } else {
-        trpi_event_run_next(sim);
+        trpi_sim_event_run_next(sim);
     }
     settle(sim);
     sim->now_ns += 1 + trp_sim_random_below(sim, STEP_COST_NS);

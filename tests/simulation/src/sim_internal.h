@@ -21,24 +21,24 @@
 
 typedef void trpi_sim_call(trp_sim *sim, void *arg);
 
-typedef struct trpi_event {
+typedef struct trpi_sim_event {
     uint64_t at_ns;
     uint64_t sequence; /* those of the same time come in the order they were made */
     trpi_sim_call *call;
     void *arg;
-} trpi_event;
+} trpi_sim_event;
 
 /* A binary heap, earliest first. */
-typedef struct trpi_events {
-    trpi_event *items;
+typedef struct trpi_sim_events {
+    trpi_sim_event *items;
     size_t length;
     size_t capacity;
     uint64_t sequence;
-} trpi_events;
+} trpi_sim_events;
 
-int trpi_event_push(trp_sim *sim, uint64_t at_ns, trpi_sim_call *call, void *arg);
-uint64_t trpi_event_next_ns(const trp_sim *sim);
-void trpi_event_run_next(trp_sim *sim);
+int trpi_sim_event_push(trp_sim *sim, uint64_t at_ns, trpi_sim_call *call, void *arg);
+uint64_t trpi_sim_event_next_ns(const trp_sim *sim);
+void trpi_sim_event_run_next(trp_sim *sim);
 
 /* ---- nodes ---- */
 
@@ -65,24 +65,24 @@ struct trp_sim_node {
     trpi_sim_scheduler *schedulers;
 };
 
-void trpi_host_fill(trp_sim_node *node, trp_host *host);
-void trpi_node_down(trp_sim_node *node);
-void trpi_node_step(trp_sim_node *node, unsigned scheduler);
-bool trpi_node_has_reason(const trp_sim_node *node, unsigned scheduler);
-uint64_t trpi_node_next_ns(const trp_sim_node *node);
-void trpi_node_free(trp_sim_node *node);
+void trpi_sim_host_fill(trp_sim_node *node, trp_host *host);
+void trpi_sim_node_down(trp_sim_node *node);
+void trpi_sim_node_step(trp_sim_node *node, unsigned scheduler);
+bool trpi_sim_node_has_reason(const trp_sim_node *node, unsigned scheduler);
+uint64_t trpi_sim_node_next_ns(const trp_sim_node *node);
+void trpi_sim_node_free(trp_sim_node *node);
 
 /* Does between steps what a step has asked for. */
-void trpi_node_settle(trp_sim_node *node);
+void trpi_sim_node_settle(trp_sim_node *node);
 
 /*
  * The host has called into the runtime on this scheduler's thread: a step follows, as in any host.
  */
-void trpi_node_touch(trp_sim_node *node, unsigned scheduler);
+void trpi_sim_node_touch(trp_sim_node *node, unsigned scheduler);
 
 /* ---- links and wires ---- */
 
-typedef struct trpi_wire trpi_wire;
+typedef struct trpi_sim_wire trpi_sim_wire;
 
 struct trp_sim_link {
     trp_sim *sim;
@@ -90,7 +90,7 @@ struct trp_sim_link {
     trp_sim_node *dialler;
     trp_sim_node *acceptor;
     trp_sim_link_options options; /* its token is ours */
-    trpi_wire
+    trpi_sim_wire
         *wire; /* the newest, NULL if none; older ones may still have an end that does not know */
     uint32_t dials;
     bool redial;
@@ -99,24 +99,24 @@ struct trp_sim_link {
 };
 
 /* The dialler's end of the newest wire is gone: connect again. */
-void trpi_link_lost(trp_sim_link *link);
-uint64_t trpi_link_delay(trp_sim_link *link);
-void trpi_link_free(trp_sim_link *link);
+void trpi_sim_link_lost(trp_sim_link *link);
+uint64_t trpi_sim_link_delay(trp_sim_link *link);
+void trpi_sim_link_free(trp_sim_link *link);
 
 /* Connects the two nodes of `link`, which are both up. */
-int trpi_wire_create(trp_sim_link *link, trpi_wire **out);
-bool trpi_wire_is_up(const trpi_wire *wire);
-void trpi_wire_cut(trpi_wire *wire);
-void trpi_wire_half_open(trpi_wire *wire, unsigned from_end);
+int trpi_sim_wire_create(trp_sim_link *link, trpi_sim_wire **out);
+bool trpi_sim_wire_is_up(const trpi_sim_wire *wire);
+void trpi_sim_wire_cut(trpi_sim_wire *wire);
+void trpi_sim_wire_half_open(trpi_sim_wire *wire, unsigned from_end);
 
 /* A node goes down: what becomes of its connections. `is_silent`: the peers hear nothing. */
-void trpi_wires_node_down(trp_sim_node *node, bool is_silent);
+void trpi_sim_wires_node_down(trp_sim_node *node, bool is_silent);
 
 /*
  * Tells sessions that they may send again, or must wait, and frees wires that nobody has any more.
  */
-void trpi_wires_settle(trp_sim *sim);
-void trpi_wires_free(trp_sim *sim);
+void trpi_sim_wires_settle(trp_sim *sim);
+void trpi_sim_wires_free(trp_sim *sim);
 
 /* ---- the simulation ---- */
 
@@ -127,11 +127,11 @@ struct trp_sim {
     uint64_t hash;
     uint64_t leaked_bytes;
     bool is_inside; /* a runtime is being called: nothing may be ended under it */
-    trpi_events events;
+    trpi_sim_events events;
     trp_sim_node *nodes;
     unsigned nodes_len;
     trp_sim_link *links;
-    trpi_wire *wires;
+    trpi_sim_wire *wires;
     trp_sim_faults faults;
     bool has_faults;
     bool is_fault_planned;
@@ -139,7 +139,7 @@ struct trp_sim {
     void *log_arg;
 };
 
-void trpi_faults_plan(trp_sim *sim);
+void trpi_sim_faults_plan(trp_sim *sim);
 
 /* Adds a number to the trace hash. */
 void trpi_sim_mix(trp_sim *sim, uint64_t number);

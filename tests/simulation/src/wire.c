@@ -4,7 +4,7 @@
  * because no stream does that.
  *
  * Sessions call transport_send and transport_close from inside the core, so these only write things
- * down; sessions are called from events and from trpi_wires_settle, between steps.
+ * down; sessions are called from events and from trpi_sim_wires_settle, between steps.
  */
 #include "sim_internal.h"
 
@@ -24,7 +24,7 @@ typedef struct segment {
 } segment;
 
 typedef struct end {
-    trpi_wire *wire;
+    trpi_sim_wire *wire;
     unsigned side;
     trp_sim_node *node;
     unsigned scheduler;
@@ -42,8 +42,8 @@ typedef struct end {
     bool is_blocked; /* the session has been told to wait */
 } end;
 
-struct trpi_wire {
-    trpi_wire *next;
+struct trpi_sim_wire {
+    trpi_sim_wire *next;
     trp_sim_link *link;
     end ends[2];
     unsigned plans; /* events that will look at it */
@@ -82,7 +82,7 @@ static segment *make_segment(const void *bytes, size_t length) {
 
 static void append(end *from, segment *what) {
     trp_sim_link *link = from->wire->link;
-    uint64_t due = link->sim->now_ns + trpi_link_delay(link);
+    uint64_t due = link->sim->now_ns + trpi_sim_link_delay(link);
     due = due > link->stalled_until_ns ? due : link->stalled_until_ns;
     due = due > from->last_due_ns ? due : from->last_due_ns;
     what->due_ns = due;
@@ -148,7 +148,7 @@ static void transport_close(void *self, int error, const char *why) {
         append_end(mine, error == 0 ? 0 : TRP_EIO);
     }
     if (mine->side == DIALLER && mine->wire->link->wire == mine->wire) {
-        trpi_link_lost(mine->wire->link);
+        trpi_sim_link_lost(mine->wire->link);
     }
 }
 
@@ -195,7 +195,7 @@ static void deliver(trp_sim *sim, end *to, const segment *what) {
     if (!to->is_open) {
         return;
     }
-    trpi_node_touch(to->node, to->scheduler);
+    trpi_sim_node_touch(to->node, to->scheduler);
     trpi_sim_mix(sim, sim->now_ns);
     sim->is_inside = true;
     if (what->is_end) {
@@ -235,7 +235,7 @@ static void arrive(trp_sim *sim, void *arg) {
 
 /* Without memory for an event the bytes never arrive: the pipe is dead, and heartbeats find out. */
 static void plan(trp_sim *sim, end *from, uint64_t at_ns) {
-    if (trpi_event_push(sim, at_ns, arrive, from) != 0) {
+    if (trpi_sim_event_push(sim, at_ns, arrive, from) != 0) {
         from->is_dead = true;
         return;
     }
@@ -245,7 +245,7 @@ static void plan(trp_sim *sim, end *from, uint64_t at_ns) {
 
 /* ---- making and breaking ---- */
 
-static int open_end(trpi_wire *wire, unsigned side) {
+static int open_end(trpi_sim_wire *wire, unsigned side) {
     end *mine = &wire->ends[side];
     const trp_sim_link_options *link = &wire->link->options;
     trp_transport transport = {
@@ -279,7 +279,7 @@ static int open_end(trpi_wire *wire, unsigned side) {
     return error;
 }
 
-static void init_end(trpi_wire *wire, unsigned side, trp_sim_node *node) {
+static void init_end(trpi_sim_wire *wire, unsigned side, trp_sim_node *node) {
     end *mine = &wire->ends[side];
     mine->wire = wire;
     mine->side = side;
@@ -289,8 +289,8 @@ static void init_end(trpi_wire *wire, unsigned side, trp_sim_node *node) {
     mine->state = TRP_SESSION_HANDSHAKE;
 }
 
-int trpi_wire_create(trp_sim_link *link, trpi_wire **out) {
-    trpi_wire *wire = calloc(1, sizeof *wire);
+int trpi_sim_wire_create(trp_sim_link *link, trpi_sim_wire **out) {
+    trpi_sim_wire *wire = calloc(1, sizeof *wire);
     if (wire == NULL) {
         return TRP_ENOMEM;
     }
@@ -311,7 +311,7 @@ int trpi_wire_create(trp_sim_link *link, trpi_wire **out) {
     return 0;
 }
 
-bool trpi_wire_is_up(const trpi_wire *wire) {
+bool trpi_sim_wire_is_up(const trpi_sim_wire *wire) {
     for (int side = 0; side < 2; side++) {
         if (!wire->ends[side].is_open || wire->ends[side].state != TRP_SESSION_UP) {
             return false;
@@ -340,18 +340,18 @@ static void cut_pipe(trp_sim *sim, end *from) {
     append_end(from, TRP_EIO);
 }
 
-void trpi_wire_cut(trpi_wire *wire) {
+void trpi_sim_wire_cut(trpi_sim_wire *wire) {
     for (int side = 0; side < 2; side++) {
         cut_pipe(wire->link->sim, &wire->ends[side]);
     }
 }
 
-void trpi_wire_half_open(trpi_wire *wire, unsigned from_end) {
+void trpi_sim_wire_half_open(trpi_sim_wire *wire, unsigned from_end) {
     drop_segments(&wire->ends[from_end], 0);
     wire->ends[from_end].is_dead = true;
 }
 
-static void node_down(trpi_wire *wire, const trp_sim_node *node, bool is_silent) {
+static void node_down(trpi_sim_wire *wire, const trp_sim_node *node, bool is_silent) {
     for (unsigned side = 0; side < 2; side++) {
         end *mine = &wire->ends[side];
         if (mine->node != node || !mine->is_open) {
@@ -361,20 +361,20 @@ static void node_down(trpi_wire *wire, const trp_sim_node *node, bool is_silent)
         mine->session = NULL;
         mine->state = TRP_SESSION_DOWN;
         if (is_silent) {
-            trpi_wire_half_open(wire, side);
-            trpi_wire_half_open(wire, 1 - side);
+            trpi_sim_wire_half_open(wire, side);
+            trpi_sim_wire_half_open(wire, 1 - side);
         } else {
             cut_pipe(node->sim, mine);
         }
         if (side == DIALLER && wire->link->wire == wire) {
-            trpi_link_lost(wire->link);
+            trpi_sim_link_lost(wire->link);
         }
     }
 }
 
 /* All wires, not only the newest of each link: the old ones have ends too. */
-void trpi_wires_node_down(trp_sim_node *node, bool is_silent) {
-    for (trpi_wire *wire = node->sim->wires; wire != NULL; wire = wire->next) {
+void trpi_sim_wires_node_down(trp_sim_node *node, bool is_silent) {
+    for (trpi_sim_wire *wire = node->sim->wires; wire != NULL; wire = wire->next) {
         node_down(wire, node, is_silent);
     }
 }
@@ -386,23 +386,23 @@ static void settle_end(end *mine) {
     bool should_block = mine->is_blocked ? mine->bytes > capacity / 2 : mine->bytes > capacity;
     if (mine->is_open && should_block != mine->is_blocked) {
         mine->is_blocked = should_block;
-        trpi_node_touch(mine->node, mine->scheduler);
+        trpi_sim_node_touch(mine->node, mine->scheduler);
         mine->node->sim->is_inside = true;
         trp_session_writable(mine->session, !should_block);
         mine->node->sim->is_inside = false;
     }
 }
 
-static void free_wire(trpi_wire *wire) {
+static void free_wire(trpi_sim_wire *wire) {
     drop_segments(&wire->ends[DIALLER], 0);
     drop_segments(&wire->ends[ACCEPTOR], 0);
     free(wire);
 }
 
-void trpi_wires_settle(trp_sim *sim) {
-    trpi_wire **at = &sim->wires;
+void trpi_sim_wires_settle(trp_sim *sim) {
+    trpi_sim_wire **at = &sim->wires;
     while (*at != NULL) {
-        trpi_wire *wire = *at;
+        trpi_sim_wire *wire = *at;
         bool is_open = wire->ends[DIALLER].is_open || wire->ends[ACCEPTOR].is_open;
         if (!is_open && wire->plans == 0 && wire->link->wire != wire) {
             *at = wire->next;
@@ -415,9 +415,9 @@ void trpi_wires_settle(trp_sim *sim) {
     }
 }
 
-void trpi_wires_free(trp_sim *sim) {
+void trpi_sim_wires_free(trp_sim *sim) {
     while (sim->wires != NULL) {
-        trpi_wire *wire = sim->wires;
+        trpi_sim_wire *wire = sim->wires;
         sim->wires = wire->next;
         free_wire(wire);
     }
