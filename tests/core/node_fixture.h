@@ -8,7 +8,7 @@
 #include "probe.h"
 #include "troupe/node.h"
 
-enum { NET_NODES = 4, NET_LINKS = 8 };
+enum { NET_NODES = 6, NET_LINKS = 8 };
 
 /* One end of a link. */
 typedef struct net_end {
@@ -49,6 +49,9 @@ unsigned net_node_with(net *n, const char *name, const trp_node_config *config);
 
 /* Opens a link; the bytes flow with net_run. */
 net_link *net_dial(net *n, unsigned dialler, unsigned acceptor, trp_auth auth);
+
+/* The same where memory may be short: NULL if one of the two ends could not be opened. */
+net_link *net_try_dial(net *n, unsigned dialler, unsigned acceptor, trp_auth auth);
 
 /* Carries bytes and runs all nodes until nothing moves. */
 void net_run(net *n);

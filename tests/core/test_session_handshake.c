@@ -166,8 +166,10 @@ static void test_replayed_handshake_is_refused(void **state) {
     uint8_t spoken[2048];
     size_t length = 0;
     for (int i = 0; i < 4; i++) {
-        memcpy(spoken + length, t->a.out.bytes, t->a.out.length);
-        length += t->a.out.length;
+        if (t->a.out.length > 0) {
+            memcpy(spoken + length, t->a.out.bytes, t->a.out.length);
+            length += t->a.out.length;
+        }
         (void)carry(&t->a, &t->b, WHOLE);
         (void)carry(&t->b, &t->a, WHOLE);
     }
