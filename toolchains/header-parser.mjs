@@ -2,7 +2,8 @@
 // the reference in docs/. It knows the layout of our headers, not all of C.
 
 const TOKEN = /\/\*[^]*?\*\/|\/\/[^\n]*|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*|"(?:\\.|[^"\\\n])*"|[^\s]|\n/gm;
-const DECLS = /^(TRP_BEGIN_DECLS|TRP_END_DECLS)$/;
+// Lines that stand alone without a semicolon. A type's comment is at its list of fields.
+const BARE = /^(TRP_BEGIN_DECLS|TRP_END_DECLS|TRP_TYPE_DECLARE\(.*\))$/;
 
 function commentText(token) {
   return token.slice(3, -2).split('\n').map((line) => line.replace(/^\s*\*? ?/, '')).join('\n').trim();
@@ -19,7 +20,7 @@ function* pieces(text) {
     const [token] = match;
     if (token === '\n') {
       const word = inDeclaration() && depth === 0 ? text.slice(start, match.index).trim() : '';
-      if (DECLS.test(word)) {
+      if (BARE.test(word)) {
         start = -1;
       }
       continue;

@@ -14,8 +14,7 @@ static const struct {
 
 enum { ROWS_LEN = sizeof rows / sizeof rows[0] };
 
-static void test_every_code_has_its_name_and_text(void **state)
-{
+static void test_every_code_has_its_name_and_text(void **state) {
     (void)state;
     for (int i = 0; i < ROWS_LEN; i++) {
         assert_string_equal(trp_error_name(rows[i].code), rows[i].name);
@@ -24,8 +23,7 @@ static void test_every_code_has_its_name_and_text(void **state)
     assert_string_equal(trp_error_name(TRP_OK), "TRP_OK");
 }
 
-static void test_codes_are_negative_and_distinct(void **state)
-{
+static void test_codes_are_negative_and_distinct(void **state) {
     (void)state;
     for (int i = 0; i < ROWS_LEN; i++) {
         assert_true(rows[i].code < 0);
@@ -35,16 +33,14 @@ static void test_codes_are_negative_and_distinct(void **state)
     }
 }
 
-static void test_foreign_number_is_called_unknown(void **state)
-{
+static void test_foreign_number_is_called_unknown(void **state) {
     (void)state;
     assert_string_equal(trp_error_name(-9999), "TRP_EUNKNOWN");
     assert_string_equal(trp_error_name(1), "TRP_EUNKNOWN");
     assert_non_null(trp_error_text(-9999));
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_has_its_name_and_text),
         cmocka_unit_test(test_codes_are_negative_and_distinct),

@@ -12,8 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FILE_MAX = 1 << 20 };
 
-static uint8_t *read_file(const char *path, size_t *size)
-{
+static uint8_t *read_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
     if (!file) {
         perror(path);
@@ -30,8 +29,7 @@ static uint8_t *read_file(const char *path, size_t *size)
 }
 
 /* The target gets a block of exactly the input's size, so that reading past its end is seen. */
-static void replay_file(const char *path)
-{
+static void replay_file(const char *path) {
     size_t size = 0;
     uint8_t *data = read_file(path, &size);
     uint8_t *exact = malloc(size ? size : 1);
@@ -45,8 +43,7 @@ static void replay_file(const char *path)
     free(exact);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc != 2) {
         fprintf(stderr, "usage: %s corpus-directory\n", argv[0]);
         return 2;

@@ -2,15 +2,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The floors of the core, lowest first; those of one row stand side by side and do not know each other. */
-export const FLOORS = [
-  ['base'], ['message'], ['mailbox'], ['sched'], ['actor'], ['service', 'node'], ['runtime'],
-];
+/** The floors of the core, lowest first. Nodes reach local names, so they stand on the services. */
+export const FLOORS = ['base', 'message', 'mailbox', 'sched', 'actor', 'service', 'node', 'runtime'];
 
 /** May code of floor `from` depend on floor `to`? */
 export function mayUse(from, to) {
-  const level = (floor) => FLOORS.findIndex((row) => row.includes(floor));
-  return from === to || level(to) < level(from);
+  return FLOORS.indexOf(to) >= 0 && FLOORS.indexOf(to) <= FLOORS.indexOf(from);
 }
 
 /** Paths, relative to `root`, of the files below `root/folder` whose names end with one of `endings`. */

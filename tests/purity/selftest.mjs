@@ -52,7 +52,7 @@ test('includes: a lower floor may not use a higher one', (t) => {
     /floor base may not use floor sched/);
   accepts(checkIncludes, tree(t, { ...HEADERS, 'core/src/sched/a.c': '#include "base/pool.h"\n' }));
 });
-test('includes: services and nodes do not know each other', (t) => {
+test('includes: services do not know the nodes above them', (t) => {
   const files = { ...HEADERS, 'core/src/node/wire.h': '', 'core/src/service/a.c': '#include "node/wire.h"\n' };
   refuses(checkIncludes, tree(t, files), /floor service may not use floor node/);
 });
