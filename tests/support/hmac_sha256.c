@@ -115,7 +115,7 @@ static void keyed(const uint8_t key[BLOCK], uint8_t pad, const void *data, size_
 }
 
 int trpi_hmac_sha256(void *self, const void *key, size_t key_length, const void *data,
-                          size_t data_length, uint8_t mac[32]) {
+                     size_t data_length, uint8_t mac[32]) {
     (void)self;
     uint8_t block[BLOCK] = {0};
     uint8_t inner[DIGEST];

@@ -13,6 +13,6 @@ void trpi_sha256(const void *data, size_t length, uint8_t digest[32]);
 
 /* Has the signature of trp_host.hmac_sha256; `self` is not used. Always 0. */
 int trpi_hmac_sha256(void *self, const void *key, size_t key_length, const void *data,
-                          size_t data_length, uint8_t mac[32]);
+                     size_t data_length, uint8_t mac[32]);
 
 #endif
