@@ -95,7 +95,7 @@ function planRound(workloads, peers, scale) {
                 const n = workload.name === 'skynet' ? usual : Math.max(1200, Math.round(usual * scale));
                 plan.push({
                     key: cellKey(workload.name, schedulers, peer.name),
-                    argv: peer.argv(workload.program ?? workload.name, n, schedulers),
+                    argv: peer.argv(workload.program?.[peer.name] ?? workload.name, n, schedulers),
                     environment: peer.environment(workload.name),
                     warm: workload.warm,
                 });

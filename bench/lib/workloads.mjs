@@ -4,7 +4,7 @@
 //   n          operations; `default` or by peer
 //   target     the peer to beat and by what factor; by number of schedulers where they differ
 //   floor      how many of the floor's units one operation is made of, at the very least
-//   program    the workload to ask the programs for, if it has another name
+//   program    by peer, the workload to ask the program for, if it has another name
 //   peers      who runs it, if not everybody
 //   not        who does not run it, though it could
 
@@ -16,6 +16,16 @@ export const WORKLOADS = [
         n: { default: 2e6, troupe: 8e6, wasm: 4e6, erlang: 1e6, caf: 5e5, node: 2e4 },
         target: { tokio: 4 },
         floor: { exchange: 2, pool: 2, call: 2 },
+    },
+    {
+        name: 'routines',
+        title: 'ping-pong of routines, a round trip',
+        program: { go: 'pingpong' },
+        peers: ['troupe', 'go'],
+        schedulers: [1, 2],
+        n: { default: 2e6, troupe: 4e6 },
+        target: { go: 3 },
+        floor: { exchange: 2, pool: 2, call: 4 },
     },
     {
         name: 'counting',
@@ -99,7 +109,7 @@ export const WORKLOADS = [
     {
         name: 'idle10m',
         title: 'spawn 10,000,000 of them, each',
-        program: 'idle',
+        program: { troupe: 'idle' },
         peers: ['troupe'],
         schedulers: [1],
         n: { default: 1e7 },

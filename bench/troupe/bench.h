@@ -69,6 +69,8 @@ bench_workload bench_pingpong, bench_counting, bench_threadring, bench_big, benc
 bench_workload bench_forkjoin, bench_idle, bench_skynet;
 /* waiting.c */
 bench_workload bench_timers, bench_request, bench_request_10k, bench_request_1m;
+/* routines.c */
+bench_workload bench_pingpong_routines;
 /* openloop.c */
 bench_workload bench_openloop;
 

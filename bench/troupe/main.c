@@ -37,6 +37,7 @@ static const struct {
     bench_workload *run;
 } workloads[] = {
     {"pingpong", bench_pingpong},
+    {"routines", bench_pingpong_routines},
     {"counting", bench_counting},
     {"threadring", bench_threadring},
     {"forkjoin", bench_forkjoin},

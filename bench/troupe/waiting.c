@@ -3,7 +3,6 @@
 #include "bench.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 /*
  * Timers: one actor arms n timers between 0 and 1,000 ms and notes how late the latest came. It arms them in slices, between which it gets
@@ -75,19 +74,17 @@ void bench_timers(trp_ctx *ctx, bench_job *job) {
 }
 
 /*
- * Request and reply: n requests one after the other, while other messages wait. A behaviour has no waiting
- * messages of its own kind: it gets each when its turn comes. Those that a busy actor cannot treat yet it takes and keeps, and
- * that is what happens to the `waiting` messages here.
+ * Request and reply: n requests one after the other. If other messages wait meanwhile, the requester lets nothing through but the reply that it
+ * asked for last, so those stay in its mailbox to the end.
  */
 
 typedef struct request_state {
     bench_job *job;
     trp_pid server;
     uint64_t left;
-    uint64_t waiting;
+    bool is_filtering;
+    bool has_begun;
     trp_ref ref;
-    trp_message **kept;
-    uint64_t kept_len;
 } request_state;
 
 static void server_handle(trp_ctx *ctx, void *state, trp_message *message) {
@@ -102,36 +99,37 @@ static const trp_behaviour server_behaviour = {TRP_BEHAVIOUR("bench.server"),
                                                .handle = server_handle};
 
 static int request_init(trp_ctx *ctx, void *state, const void *arg) {
-    request_state *requester = state;
-    *requester = *(const request_state *)arg;
-    requester->kept = trp_alloc(ctx, (size_t)(requester->waiting + 1) * sizeof(trp_message *));
-    return requester->kept != NULL ? 0 : TRP_ENOMEM;
+    (void)ctx;
+    *(request_state *)state = *(const request_state *)arg;
+    return 0;
 }
 
 static void next_request(trp_ctx *ctx, request_state *requester) {
-    if (requester->left-- == 0) {
-        bench_finish(requester->job);
-        return;
-    }
     trp_message *message = trp_message_new(ctx, &bench_inc_type);
     bench_require(message != NULL, "out of memory");
     ((bench_inc *)trp_message_body(message))->value = (int64_t)requester->left;
     int error = trp_request(ctx, requester->server, message, TRP_NEVER, &requester->ref);
     bench_require(error == 0, "a request was refused");
+    if (requester->is_filtering) {
+        const trp_filter filter = {.size = sizeof filter, .ref = requester->ref};
+        bench_require(trp_filter_set(ctx, &filter) == 0, "a filter was refused");
+    }
 }
 
 static void request_handle(trp_ctx *ctx, void *state, trp_message *message) {
     request_state *requester = state;
-    if (trp_message_is(message, &bench_start_type)) {
-        bench_clock_start(requester->job);
-        next_request(ctx, requester);
-    } else if (trp_message_is(message, &bench_inc_type)) {
-        requester->kept[requester->kept_len++] = trp_message_take(ctx, message);
-    } else {
-        bench_require(trp_message_ref(message) == requester->ref, "a reply to another request");
+    if (!trp_message_is(message, &bench_start_type)) {
+        bench_require(trp_message_ref(message) == requester->ref, "a message came out of turn");
         bench_require(bench_value(message) == (int64_t)requester->left, "a wrong reply");
-        next_request(ctx, requester);
+        if (!requester->has_begun) { /* what waits has been put aside for this first reply */
+            requester->has_begun = true;
+            bench_clock_start(requester->job);
+        } else if (--requester->left == 0) {
+            bench_finish(requester->job);
+            return;
+        }
     }
+    next_request(ctx, requester);
 }
 
 static const trp_behaviour request_behaviour = {
@@ -142,13 +140,13 @@ static const trp_behaviour request_behaviour = {
 };
 
 static void request(trp_ctx *ctx, bench_job *job, uint64_t waiting) {
-    request_state state = {.job = job, .left = job->n, .waiting = waiting};
+    request_state state = {.job = job, .left = job->n, .is_filtering = waiting > 0};
     state.server = bench_spawn(ctx, &server_behaviour, NULL);
     trp_pid requester = bench_spawn(ctx, &request_behaviour, &state);
+    bench_send(ctx, requester, &bench_start_type, 0);
     for (uint64_t k = 0; k < waiting; k++) {
         bench_send(ctx, requester, &bench_inc_type, (int64_t)k);
     }
-    bench_send(ctx, requester, &bench_start_type, 0);
 }
 
 void bench_request(trp_ctx *ctx, bench_job *job) {
