@@ -391,6 +391,66 @@ static void test_destroy_in_the_middle_of_a_stop(void **state) {
     fake_destroy(fake);
 }
 
+/* Pinned actors stay, however much work the others have too little of. */
+
+enum { PINNED = 40 };
+
+typedef struct pinned {
+    unsigned home;
+    uint32_t strayed;
+    uint32_t handled;
+} pinned;
+
+static void check_home(trp_ctx *ctx, probe *self, trp_message *message) {
+    pinned *mine = self->arg;
+    (void)message;
+    mine->handled++;
+    mine->strayed += trp_ctx_scheduler(ctx) != mine->home;
+}
+
+static void flood(trp_ctx *ctx, probe *self, void *arg) {
+    const trp_pid *pids = arg;
+    (void)self;
+    for (int i = 0; i < PINNED; i++) {
+        probe_send(ctx, pids[i], 1);
+    }
+}
+
+static void test_pinned_actors_stay_on_their_scheduler(void **state) {
+    (void)state;
+    for (unsigned schedulers = 2; schedulers <= 4; schedulers++) {
+        fake_host *fake = fake_create(schedulers);
+        static probe actors[PINNED];
+        static pinned homes[PINNED];
+        trp_pid pids[PINNED];
+        probe sender = {0};
+        uint64_t seed = schedulers;
+        memset(actors, 0, sizeof actors);
+        memset(homes, 0, sizeof homes);
+        probe_spawn(fake, &sender);
+        for (unsigned i = 0; i < PINNED; i++) {
+            probe *self = &actors[i];
+            trp_spawn_options options = {.size = sizeof options, .pinned = true};
+            homes[i].home = i % schedulers;
+            actors[i] = (probe){.on_message = check_home, .arg = &homes[i]};
+            trp_ctx *root = trp_runtime_enter(fake->runtime, homes[i].home);
+            assert_int_equal(trp_spawn_opt(root, &probe_behaviour, &self, &options, &pids[i], NULL),
+                             0);
+        }
+        for (int round = 0; round < 200; round++) {
+            trp_budget budget = {.messages = 1 + (uint32_t)fake_random_below(&seed, 8)};
+            probe_ask(fake_root(fake), sender.pid, flood, pids);
+            fake_step(fake, (unsigned)fake_random_below(&seed, schedulers), &budget);
+        }
+        fake_run(fake);
+        for (unsigned i = 0; i < PINNED; i++) {
+            assert_int_equal(homes[i].handled, 200);
+            assert_int_equal(homes[i].strayed, 0);
+        }
+        fake_destroy(fake);
+    }
+}
+
 /* Registration. */
 
 static void ignore(trp_ctx *ctx, void *block, trp_message *message) {
@@ -505,6 +565,7 @@ int main(void) {
         cmocka_unit_test(test_actor_can_stop_the_runtime),
         FAKE_TEST(test_stop_with_open_requests_is_done),
         cmocka_unit_test(test_destroy_in_the_middle_of_a_stop),
+        cmocka_unit_test(test_pinned_actors_stay_on_their_scheduler),
         FAKE_TEST(test_behaviours_are_found_by_name),
         FAKE_TEST(test_types_are_found_by_name_and_hash),
         cmocka_unit_test(test_runtimes_are_independent),
