@@ -149,7 +149,7 @@ export class Writer {
       case 'object':
         return value === null ? this.head(7, 22) : this.object(value);
       default:
-        return this.refuse(`a ${typeof value}`, 'messages are data: numbers, strings, bytes, arrays, objects, refs');
+        return this.refuse(`a ${typeof value}`, 'messages are plain data and refs');
     }
   }
 
@@ -188,7 +188,7 @@ export class Writer {
   record(object) {
     const prototype = Object.getPrototypeOf(object);
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-      this.refuse(`an object of class ${prototype.constructor?.name}`, 'send a plain object with its data');
+      this.refuse(`an object of class ${prototype.constructor?.name}`, 'send a plain object');
     }
     const keys = Object.keys(object);
     this.head(5, keys.length);
@@ -332,7 +332,7 @@ export class Reader {
     const object = {};
     for (let i = 0; this.more(n, i); i++) {
       const key = this.value();
-      setProperty(object, typeof key === 'object' ? JSON.stringify(key) : String(key), this.value());
+      setProperty(object, String(key), this.value());
     }
     return object;
   }

@@ -30,7 +30,7 @@ export async function createRuntime(options = {}) {
   signal?.throwIfAborted();
   const settings = {
     sliceMs: inWorker || place === 'worker' ? 12 : 4, ...options,
-    place, log, module, load: loadModule, name: options.name ?? randomName(),
+    place, log, module, name: options.name ?? randomName(),
   };
   const runtime = new Runtime(settings);
   if (place === 'page') {

@@ -4,9 +4,9 @@
 //   pushEvents(b)    a batch of events
 //   drain(deadline)  works on events until then; true if none is left
 //   hasWork()        true if takeOps or drain has something to do
-//   idle()           nothing will happen before the next operations, or a timer (optional)
+//   isAwaited()      true if somebody waits for something: in Node a timer then keeps the process alive
 //   crashed(error)   the module has failed; stopped(): the runtime has ended in good order
-import { LoadError, RuntimeCrashedError, errorOf } from './errors.mjs';
+import { RuntimeCrashedError, errorOf } from './errors.mjs';
 import { encoder, textOf } from './cbor.mjs';
 import { Ticker } from './ticker.mjs';
 
@@ -25,7 +25,6 @@ export class Engine {
   #sliceMs;
   #timer = null;
   #timerAt = Infinity;
-  #alive = false;
   #ended = false;
 
   /** `options`: name, sliceMs, log, actorsMax, mailboxMessages, heartbeatMs, patienceMs. */
@@ -40,7 +39,7 @@ export class Engine {
     const error = this.#wasm.create(actorsMax, mailboxMessages, heartbeatMs, patienceMs);
     if (error !== 0) {
       throw errorOf(error, `the runtime could not be created: ${this.#text(this.#wasm.error_text(error))}`,
-        { cause: new LoadError('create failed'), hint: 'a node name is 1 to 63 printable ASCII characters' });
+        { hint: 'a node name is 1 to 63 printable ASCII characters' });
     }
     this.#takeEvents();
   }
@@ -62,12 +61,6 @@ export class Engine {
     if (!this.#ended) {
       this.#ticker.arm();
     }
-  }
-
-  /** In Node: whether a timer of the runtime keeps the process alive. */
-  keepAlive(alive) {
-    this.#alive = alive;
-    this.#timer?.[alive ? 'ref' : 'unref']?.();
   }
 
   /** Frees everything at once. */
@@ -157,8 +150,7 @@ export class Engine {
     if (result === MORE || client.hasWork()) {
       return this.wake();
     }
-    client.idle?.();
-    return this.#sleep();
+    return this.#sleep(client.isAwaited());
   }
 
   #finish() {
@@ -169,22 +161,16 @@ export class Engine {
   }
 
   // One timer, for the earliest deadline, touched only when that moves.
-  #sleep() {
+  #sleep(isAwaited) {
     const at = this.#wasm.deadline();
-    if (at === this.#timerAt) {
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    this.#timer = null;
-    if (at < Infinity) {
-      const ms = Math.min(Math.max(Math.ceil(at - now()), 0), TIMER_MAX);
-      this.#timer = setTimeout(() => {
+    if (at !== this.#timerAt) {
+      clearTimeout(this.#timer);
+      this.#timerAt = at;
+      this.#timer = at === Infinity ? null : setTimeout(() => {
         this.#timerAt = Infinity;
-        this.#timer = null;
         this.wake();
-      }, ms);
-      this.keepAlive(this.#alive);
+      }, Math.min(Math.max(Math.ceil(at - now()), 0), TIMER_MAX));
     }
+    this.#timer?.[isAwaited ? 'ref' : 'unref']?.();
   }
 }

@@ -1,13 +1,12 @@
 // A session to the node behind a WebSocket, made again whenever it breaks: endless attempts with growing, jittered
 // pauses, cut short when the page becomes visible or the network comes back. An open socket keeps a page
 // out of the back/forward cache, so it is closed with the page and made again when that is shown.
-import { ClosedError, NodeDownError, TroupeError, UnsupportedError, errorOf } from './errors.mjs';
-import { STATES, Session, rightsMask } from './session.mjs';
+import { ClosedError, NodeDownError, UnsupportedError } from './errors.mjs';
+import { Session, rightsMask } from './session.mjs';
 import { Status } from './status.mjs';
 
 const PROTOCOL = 'troupe.v1';
 const OPEN_TIMEOUT = 10000;
-const TOKEN_TIMEOUT = 10000;
 const BUFFERED_HIGH = 1 << 20;
 const BUFFERED_LOW = 1 << 18;
 const STABLE = 10000; // a session that lived so long resets the pauses
@@ -128,30 +127,20 @@ export class Link extends Status {
     this.#wake = () => {};
   }
 
-  async #token() {
-    const { token } = this.#options;
-    const value = typeof token === 'function'
-      ? await Promise.race([token(), delay(TOKEN_TIMEOUT).then(() => {
-        throw new TroupeError('timeout', 'the token did not come in time');
-      })]) : await token;
-    return value ?? '';
-  }
-
   // One connection from beginning to end. Resolves with the reason of its end, null for a good one.
   async #attempt() {
-    const token = await this.#token();
+    const { WebSocket: Socket = globalThis.WebSocket, rights, token } = this.#options;
+    const late = expiry(`${this.#url} took too long`);
+    const shown = await Promise.race([typeof token === 'function' ? token() : token, late]);
     if (this.#closed || this.#hidden) {
       return null;
     }
-    const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
     const socket = new Socket(this.#url, PROTOCOL);
     socket.binaryType = 'arraybuffer';
     try {
-      await opened(socket, this.#url);
-      if (this.#closed || this.#hidden) {
-        return null;
-      }
-      return await this.#talk(socket, { auth: 'token', dialler: true, rights: this.#options.rights, token });
+      await Promise.race([opened(socket, this.#url), late]);
+      return this.#closed || this.#hidden ? null
+        : await this.#talk(socket, { auth: 'token', dialler: true, rights, token: shown ?? '' });
     } finally {
       this.#session = null;
       socket.close();
@@ -175,12 +164,7 @@ export class Link extends Status {
             });
           }
         },
-        state: (state, node, error, why) => {
-          const name = STATES[state];
-          if (name && !this.#closed) {
-            this.change(name, { node, reason: error ? errorOf(error, why) : null });
-          }
-        },
+        status: this,
         closed: resolve,
       });
       this.#session = session;
@@ -199,17 +183,18 @@ export class Link extends Status {
 
 function opened(socket, url) {
   return new Promise((resolve, reject) => {
-    const fail = () => {
-      clearTimeout(timer);
-      reject(new NodeDownError(`cannot connect to ${url}`, {
-        hint: 'is the server running, and does it accept this page\'s origin?',
-      }));
-    };
-    const timer = setTimeout(fail, OPEN_TIMEOUT);
-    socket.onopen = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    socket.onerror = socket.onclose = fail;
+    socket.onopen = resolve;
+    socket.onerror = socket.onclose = () => reject(new NodeDownError(`cannot connect to ${url}`, {
+      hint: 'is the server there, and does it accept this origin?',
+    }));
   });
+}
+
+// Rejects when an attempt has taken too long; its timer does not keep Node alive.
+function expiry(message) {
+  const late = new Promise((resolve, reject) => {
+    AbortSignal.timeout(OPEN_TIMEOUT).onabort = () => reject(new NodeDownError(message));
+  });
+  late.catch(() => {});
+  return late;
 }

@@ -1,7 +1,6 @@
 // From whatever says where the wasm is to a compiled module.
+import { bytesOf } from './cbor.mjs';
 import { LoadError, UnsupportedError } from './errors.mjs';
-
-const EXPORTS = ['memory', 'create', 'batch', 'step', 'events', 'events_length', 'deadline', 'recover', 'destroy'];
 
 /** A built-in module of Node, out of sight of bundlers. */
 export const nodeModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ `node:${name}`);
@@ -22,12 +21,8 @@ export async function loadModule(source, signal) {
   if (!(source instanceof WebAssembly.Module)) {
     source = await compile(await bytesFrom(source, signal));
   }
-  const names = new Set(WebAssembly.Module.exports(source).map(({ name }) => name));
-  const missing = EXPORTS.filter((name) => !names.has(name));
-  if (missing.length > 0) {
-    throw new LoadError('this wasm module is not made with Troupe', {
-      hint: `build it with troupe_add_web_module; it does not export ${missing.join(', ')}`,
-    });
+  if (!WebAssembly.Module.exports(source).some(({ name }) => name === 'events_length')) {
+    throw new LoadError('this wasm module is not made with Troupe', { hint: 'build it with troupe_add_web_module' });
   }
   return source;
 }
@@ -36,7 +31,7 @@ async function compile(bytes) {
   const [a, b, c, d] = bytes;
   if (a !== 0 || b !== 0x61 || c !== 0x73 || d !== 0x6d) {
     throw new LoadError(a === 0x3c ? 'got HTML instead of WebAssembly' : 'got something that is not WebAssembly', {
-      hint: 'the server answered with another file; check the URL, and that the bundler copies .wasm files',
+      hint: 'check the URL, and that the bundler copies .wasm files',
     });
   }
   try {
@@ -58,19 +53,17 @@ async function bytesFrom(source, signal) {
   if (typeof source === 'string' || source instanceof URL) {
     source = await fetchFrom(source, signal);
   }
-  if (typeof Response === 'function' && source instanceof Response) {
+  if (source instanceof Response) {
     if (!source.ok) {
       throw new LoadError(`${source.url || 'the wasm module'}: HTTP status ${source.status}`);
     }
     source = await source.arrayBuffer();
   }
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
-    return source instanceof ArrayBuffer ? new Uint8Array(source)
-      : new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  const bytes = bytesOf(source);
+  if (!bytes) {
+    throw new LoadError('nothing to load the wasm module from', { hint: 'see the option `wasm`' });
   }
-  throw new LoadError('nothing to load the wasm module from', {
-    hint: 'the option `wasm` takes a URL, a Response, bytes, a WebAssembly.Module or an inlined module',
-  });
+  return bytes;
 }
 
 async function fetchFrom(location, signal) {

@@ -25,12 +25,7 @@ export function putRecord(writer, code, id, value, extra, number, a, b) {
     const bLength = putPart(writer, b);
     writer.skip(padded(aLength + bLength) - aLength - bLength);
     const { view } = writer;
-    view.setUint32(start, code, true);
-    view.setUint32(start + 4, id, true);
-    view.setUint32(start + 8, value, true);
-    view.setUint32(start + 12, extra, true);
-    view.setUint32(start + 16, aLength, true);
-    view.setUint32(start + 20, bLength, true);
+    [code, id, value, extra, aLength, bLength].forEach((n, i) => view.setUint32(start + 4 * i, n, true));
     view.setFloat64(start + 24, number, true);
   } catch (error) {
     writer.at = start;
@@ -61,30 +56,28 @@ export function patchLength(writer, start) {
   writer.view.setUint32(start + 16, writer.at - start - HEADER, true);
 }
 
-/** Reads the records of `bytes` one after another. */
+/** Reads the records of `bytes` one after another. They are aligned to 8 bytes, and wasm is little-endian as its hosts. */
 export class RecordReader {
   constructor(bytes) {
+    const { buffer, byteOffset, length } = bytes;
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.words = new Int32Array(buffer, byteOffset, length / 4);
+    this.numbers = new Float64Array(buffer, byteOffset, length / 8);
     this.at = 0;
   }
 
   next() {
-    const { view, at, bytes } = this;
-    if (at + HEADER > bytes.length) {
+    const { bytes, at } = this;
+    if (at === bytes.length) {
       return null;
     }
-    const aEnd = at + HEADER + view.getUint32(at + 16, true);
-    const bEnd = aEnd + view.getUint32(at + 20, true);
-    this.at = at + HEADER + padded(bEnd - at - HEADER);
+    const [code, id, value, extra, aLength, bLength] = this.words.subarray(at / 4, at / 4 + 6);
+    const aStart = at + HEADER;
+    const bStart = aStart + aLength;
+    this.at = aStart + padded(aLength + bLength);
     return {
-      code: view.getUint32(at, true),
-      id: view.getUint32(at + 4, true),
-      value: view.getInt32(at + 8, true),
-      extra: view.getInt32(at + 12, true),
-      number: view.getFloat64(at + 24, true),
-      a: bytes.subarray(at + HEADER, aEnd),
-      b: bytes.subarray(aEnd, bEnd),
+      code, id: id >>> 0, value, extra, number: this.numbers[at / 8 + 3],
+      a: bytes.subarray(aStart, bStart), b: bytes.subarray(bStart, bStart + bLength),
     };
   }
 }

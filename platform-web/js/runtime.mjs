@@ -168,7 +168,7 @@ export class Runtime {
     const port = actor?.port ?? MAIN;
     const id = this.nextId();
     const entry = {
-      id, actor, signal, to, timeout, keep: true,
+      id, actor, signal, to, timeout,
       cancel: () => this.put(port, OP.CANCEL, id),
     };
     return this.#wait(entry, () => this.putBody(port, OP.CALL, id, timeout, this.target(to), message));
@@ -320,7 +320,7 @@ export class Runtime {
   }
 
   #ask(signal, failure, take, start, id = this.nextId()) {
-    return this.#wait({ id, signal, failure, take, keep: true }, () => start(id));
+    return this.#wait({ id, signal, failure, take }, () => start(id));
   }
 
   // Registers a promise under entry.id and starts what will settle it.
@@ -340,19 +340,7 @@ export class Runtime {
         };
         signal.addEventListener('abort', entry.abort);
       }
-      this.#keepAlive(entry, 1);
     });
-  }
-
-  #kept = 0;
-
-  // In Node the process lives while something is awaited, and may end when actors merely wait.
-  #keepAlive(entry, change) {
-    const before = this.#kept;
-    this.#kept += entry.keep ? change : 0;
-    if (!before !== !this.#kept) {
-      this.#engine.keepAlive(this.#kept > 0);
-    }
   }
 
   /** Settles a promise: with `value`, or with an error. False if it was settled already. */
@@ -364,7 +352,6 @@ export class Runtime {
     this.#pending.delete(id);
     entry.actor?.pending.delete(id);
     entry.signal?.removeEventListener('abort', entry.abort);
-    this.#keepAlive(entry, -1);
     if (error) {
       entry.reject(error);
     } else {
@@ -387,6 +374,10 @@ export class Runtime {
 
   pushEvents(bytes) {
     this.#events.push(new RecordReader(bytes));
+  }
+
+  isAwaited() {
+    return this.#pending.size > 0;
   }
 
   hasWork() {

@@ -1,6 +1,6 @@
 // One session of the core over one connection of JavaScript: frames out are joined per tick, frames in are
 // operations. What the connection is (WebSocket, MessagePort) is the business of link.mjs and workers.mjs.
-import { TroupeError } from './errors.mjs';
+import { TroupeError, errorOf } from './errors.mjs';
 import { joinBytes } from './cbor.mjs';
 import { OP } from './record.mjs';
 
@@ -10,7 +10,7 @@ const BATCH_MAX = 65536;
 const IO_ERROR = -24;
 
 /** The states of a session that a status shows. */
-export const STATES = { 2: 'up', 3: 'suspect' };
+const STATES = { 2: 'up', 3: 'suspect' };
 
 const GUEST_RIGHTS = ['sendNames', 'sendPids'];
 export const ALL_RIGHTS = 1023;
@@ -33,7 +33,7 @@ export class Session {
   #handlers;
   #over = false;
 
-  /** `handlers`: write(bytes), state(state, node, error, why), closed(error or null). */
+  /** `handlers`: write(bytes), closed(error or null), and the Status that shows the session's state. */
   constructor(runtime, { auth, dialler, rights, token }, handlers) {
     this.#runtime = runtime;
     this.#handlers = handlers;
@@ -73,8 +73,11 @@ export class Session {
     }
   }
 
-  state(...state) {
-    this.#handlers.state(...state);
+  state(state, node, error, why) {
+    const { status } = this.#handlers;
+    if (STATES[state] && status.status.state !== 'closed') {
+      status.change(STATES[state], { node, reason: error ? errorOf(error, why) : null });
+    }
   }
 
   closed(error) {

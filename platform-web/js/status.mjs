@@ -29,26 +29,25 @@ export class Status {
 
   /** The current status, and each later one until `closed`. A slow reader sees the latest. */
   async* changes({ signal } = {}) {
-    let wake = () => {};
-    let seen = null;
-    const unsubscribe = this.subscribe(() => wake());
-    const abort = () => wake();
-    signal?.addEventListener('abort', abort);
+    let wake;
+    const look = () => wake?.();
+    const unsubscribe = this.subscribe(look);
+    signal?.addEventListener('abort', look);
     try {
-      while (seen?.state !== 'closed') {
-        signal?.throwIfAborted();
+      for (let seen; seen?.state !== 'closed';) {
         if (seen === this.status) {
           await new Promise((resolve) => {
             wake = resolve;
           });
-        } else {
-          seen = this.status;
-          yield seen;
+        }
+        signal?.throwIfAborted();
+        if (seen !== this.status) {
+          yield seen = this.status;
         }
       }
     } finally {
       unsubscribe();
-      signal?.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', look);
     }
   }
 

@@ -2,7 +2,6 @@
 // its own. The whole package is one file (slim.mjs), which workers run too.
 import { createRuntime, inWorker } from './create.mjs';
 import { Engine } from './engine.mjs';
-import { isNode, nodeModule } from './load.mjs';
 import { Status } from './status.mjs';
 import { packError, portSession } from './workers.mjs';
 
@@ -10,7 +9,6 @@ import { packError, portSession } from './workers.mjs';
 class PortClient {
   #port;
   #ops = [];
-  #received = 0;
   #hold = [];
 
   constructor(port) {
@@ -24,18 +22,8 @@ class PortClient {
     return events;
   }
 
-  pushOps(ops) {
-    this.#ops.push(ops);
-    this.#received++;
-  }
-
-  /** In Node the page's side keeps the process alive until its operations are done. */
-  idle() {
-    if (isNode) {
-      this.#port.postMessage({ idle: this.#received });
-    }
-  }
-
+  pushOps(ops) { this.#ops.push(ops); }
+  isAwaited() { return true; }
   takeOps() { return this.#ops.shift() ?? null; }
   drain() { return true; }
   hasWork() { return this.#ops.length > 0; }
@@ -85,20 +73,9 @@ async function serve(message) {
   }
 }
 
-const isStart = (data) => data?.troupe === 'engine' || data?.troupe === 'node';
-
 /** In a worker: listens for that message, and for nothing else. */
-export async function serveWorker() {
+export function serveWorker() {
   if (inWorker) {
-    globalThis.addEventListener('message', ({ data }) => isStart(data) && serve(data));
-  } else if (isNode) {
-    const { parentPort } = await nodeModule('worker_threads');
-    const start = (data) => {
-      if (isStart(data)) {
-        parentPort.off('message', start);
-        serve(data);
-      }
-    };
-    parentPort?.on('message', start);
+    addEventListener('message', ({ data }) => data?.troupe && serve(data));
   }
 }

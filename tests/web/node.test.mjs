@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { runLoad } from './load-suite.mjs';
 import { run } from './suite.mjs';
+import '../../platform-web/js/node.mjs';
 
 const directory = process.env.TRP_PACKAGE;
 const { createRuntime } = await import(pathToFileURL(join(directory, process.env.TRP_ENTRY ?? 'slim.mjs')));
