@@ -1,4 +1,4 @@
-// Who may open a session as a guest: pages of the server's own origin, and nobody else.
+// Guests: only pages of the server's own origin become one, and they reach what was exposed and nothing else.
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';
@@ -96,4 +96,36 @@ test('the demo works under localhost as under 127.0.0.1', async () => {
   const page = await openDemo(context, `http://localhost:${node.port}`);
   assert.deepEqual(page.troubles, []);
   await context.close();
+});
+
+test('a guest reaches the exposed relay and the pids it was given, and no other', async () => {
+  const page = await openDemo(await browser.newContext(), node.origin);
+  const outcome = await page.evaluate(async () => {
+    const { createRuntime } = await import('/troupe/slim.mjs');
+    const { default: wasm } = await import('/demo.mjs');
+    const runtime = await createRuntime({ wasm });
+    const token = async () => (await (await fetch('/troupe/token')).json()).token;
+    const link = await runtime.connect(`ws://${location.host}/troupe`, { token }).ready;
+    const ask = (to) => runtime.call(to, { $type: 'demo.EchoRequest', text: 'x' }, { timeout: 2000 })
+      .then(({ text, worker }) => ({ text, pid: worker.pid }), ({ code }) => code);
+    const exposed = await ask(link.ref('relay'));
+    const relay = exposed.pid.replace(/[0-9]+\.[0-9]+>$/, '');
+    const forged = [];
+    for (let index = 0; index < 100; index++) {
+      forged.push(ask({ pid: `${relay}${index}.1>` }));
+    }
+    const result = {
+      exposed: exposed.text,
+      gone: await ask({ pid: exposed.pid }),
+      hidden: await ask(link.ref('echo_worker')),
+      forged: [...new Set(await Promise.all(forged))],
+    };
+    await runtime.close();
+    return result;
+  });
+  assert.equal(outcome.exposed, 'X');
+  assert.equal(outcome.gone, 'noproc', 'it was given, but its actor has ended');
+  assert.ok(['denied', 'noproc'].includes(outcome.hidden), `a name that was not exposed: ${outcome.hidden}`);
+  assert.ok(outcome.forged.every((code) => code === 'denied' || code === 'noproc'), outcome.forged.join());
+  await page.context().close();
 });

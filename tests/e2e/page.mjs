@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launchBrowser } from '../support/browser.mjs';
-import { TroupeNode, ask, counters, openDemo } from './support.mjs';
+import { TroupeNode, ask, counters, openDemo, waitForState } from './support.mjs';
 
 let node;
 let browser;
@@ -107,4 +107,22 @@ test('the keyboard and the names of the fields are enough to use it', async () =
   await page.getByRole('log', { name: 'Answers' }).getByText('NO MOUSE').waitFor();
   assert.deepEqual(page.troubles, []);
   await page.context().close();
+});
+
+test('two tabs are two guests of one server, and see the same counters', async () => {
+  const context = await browser.newContext(desk);
+  const [one, two] = [await openDemo(context, node.origin), await openDemo(context, node.origin)];
+  const [first, second] = await Promise.all([ask(one, 'server', 'from one'), ask(two, 'server', 'from two')]);
+  assert.deepEqual([first.text, second.text], ['FROM ONE', 'FROM TWO']);
+  await one.bringToFront();
+  const { messages } = await counters(two, 'server');
+  await ask(one, 'server', 'again');
+  await two.bringToFront();
+  await two.waitForFunction((before) =>
+    Number(document.querySelector('[data-place=server] [data-count=messages]').textContent) > before, Number(messages));
+  await two.reload();
+  await waitForState(two, 'server', 'up');
+  assert.equal((await ask(two, 'server', 'after a reload')).text, 'AFTER A RELOAD');
+  assert.deepEqual([...one.troubles, ...two.troubles], []);
+  await context.close();
 });
