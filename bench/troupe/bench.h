@@ -57,7 +57,7 @@ void bench_clock_stop(bench_job *job);
 /** The workload is over: stops the clock unless it has been stopped, and makes bench_host_run return. From any scheduler. */
 void bench_finish(bench_job *job);
 
-/** Bytes of the process that are in memory; 0 where the system does not tell. */
+/** Bytes of the process that are in memory; in wasm, those that the core holds. */
 uint64_t bench_resident_bytes(void);
 
 uint64_t bench_now_ns(void);

@@ -16,4 +16,7 @@ void bench_host_run(bench_start_fn *start, void *arg);
 /** Makes bench_host_run return. From any scheduler. */
 void bench_host_finish(void);
 
+/** Bytes that the core holds, where the system does not tell (wasm). */
+uint64_t bench_host_bytes(void);
+
 #endif

@@ -8,15 +8,18 @@
 
 static bool finished;
 static trp_runtime *runtime;
+static uint64_t live_bytes;
 
 static void *host_realloc(void *self, void *block, size_t old_size, size_t new_size) {
     (void)self;
-    (void)old_size;
+    void *moved = NULL;
     if (new_size == 0) {
         free(block);
+    } else if ((moved = realloc(block, new_size)) == NULL) {
         return NULL;
     }
-    return realloc(block, new_size);
+    live_bytes += new_size - old_size;
+    return moved;
 }
 
 static uint64_t host_now_ns(void *self) {
@@ -76,4 +79,8 @@ void bench_host_run(bench_start_fn *start, void *arg) {
 
 void bench_host_finish(void) {
     finished = true;
+}
+
+uint64_t bench_host_bytes(void) {
+    return live_bytes;
 }

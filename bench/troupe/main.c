@@ -114,7 +114,7 @@ static uint64_t cpu_ns(void) {
 
 uint64_t bench_resident_bytes(void) {
 #if defined(__EMSCRIPTEN__)
-    return (uint64_t)__builtin_wasm_memory_size(0) << 16;
+    return bench_host_bytes();
 #else
     unsigned long long size = 0, resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
