@@ -21,7 +21,12 @@ TRP_BEGIN_DECLS
 
 /** Flags of a behaviour. */
 enum {
-    TRP_BEHAVIOUR_ROUTINE = 1 /**< it is the first member of a trp_routine (routine.h) */
+    TRP_BEHAVIOUR_ROUTINE = 1, /**< it is the first member of a trp_routine (routine.h) */
+    /**
+     * A stop does not end the actor: handle gets the reason as a message of trp_exit_type (exit.h),
+     * puts its things in order, and ends the actor with trp_fail when it is done.
+     */
+    TRP_BEHAVIOUR_DEFERS_STOP = 2
 };
 
 /**
@@ -87,6 +92,7 @@ typedef struct trp_spawn_options {
     bool monitor; /**< also monitors the new actor (monitor.h) */
     bool link;    /**< also links to the new actor (link.h) */
     bool pinned;  /**< the actor never leaves the scheduler it is spawned on */
+    bool supervised;                   /**< somebody else ends it in time when the runtime stops */
     uint32_t mailbox_messages;         /**< mailbox limit in messages, 0 = the runtime's default */
     trp_mailbox_policy mailbox_policy; /**< what happens beyond mailbox_messages */
     bool events_first; /**< exits, downs and timeouts overtake messages, at most 16 in a row */

@@ -22,6 +22,7 @@
 #include "troupe/request.h"
 #include "troupe/routine.h"
 #include "troupe/runtime.h"
+#include "troupe/supervisor.h"
 #include "troupe/timer.h"
 #include "troupe/type.h"
 

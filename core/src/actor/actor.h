@@ -37,10 +37,12 @@ enum {
 
 /*
  * A limit is a number of messages, what happens beyond it (a trp_mailbox_policy), and whether the
- * actor has asked for it, so that each of its messages is counted.
+ * actor has asked for it, so that each of its messages is counted. With it goes whether somebody
+ * ends the actor when the runtime stops: what other threads may read is set once, by spawn.
  */
 #define TRPI_LIMIT_EXACT (UINT32_C(1) << 31)
-#define TRPI_LIMIT_MAX ((UINT32_C(1) << 29) - 1)
+#define TRPI_LIMIT_SUPERVISED (UINT32_C(1) << 28)
+#define TRPI_LIMIT_MAX ((UINT32_C(1) << 28) - 1)
 
 static inline uint32_t trpi_limit_of(uint32_t limit) {
     return limit & TRPI_LIMIT_MAX;

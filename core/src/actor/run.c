@@ -191,6 +191,16 @@ static void ask_to_end(trp_ctx *ctx, const trp_exit *reason) {
     }
 }
 
+static void on_stop(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if ((actor->behaviour->flags & TRP_BEHAVIOUR_DEFERS_STOP) == 0) {
+        ask_to_end(ctx, trpi_body(message));
+        return;
+    }
+    message->kind = TRPI_PLAIN;
+    message->type = &trp_exit_type;
+    lend(ctx, actor, message);
+}
+
 static trpi_owes on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     /* One that is trapped has become a plain message before it came here. */
     if (trpi_on_exit(ctx, actor, message)) {
@@ -212,7 +222,7 @@ static trpi_owes on_rare(trp_ctx *ctx, trpi_actor *actor, trp_message *message) 
         on_signal(ctx, actor, message);
         return TRPI_OWES_NOTHING;
     case TRPI_STOP:
-        ask_to_end(ctx, trpi_body(message));
+        on_stop(ctx, actor, message);
         return TRPI_OWES_FREE;
     case TRPI_KILL: {
         trp_exit killed = trp_exit_make(TRP_EXIT_KILLED, 0, NULL);

@@ -59,6 +59,9 @@ static void init_limit(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options 
         limit =
             options->mailbox_messages | (uint32_t)options->mailbox_policy << 29 | TRPI_LIMIT_EXACT;
     }
+    if (options != NULL && options->supervised) {
+        limit |= TRPI_LIMIT_SUPERVISED;
+    }
     trpi_store(&actor->limit, limit, TRPI_RELAXED);
     trpi_store(&actor->waiting, 0, TRPI_RELAXED);
 }

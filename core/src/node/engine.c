@@ -182,7 +182,14 @@ static void on_close(trpi_engine *engine, const uint8_t *body, size_t length) {
         broken(engine, "malformed close");
         return;
     }
+    if (error > 0) {
+        error = TRP_EPROTO; /* not one of ours: codes are negative */
+    }
     end(engine, error, (const char *)reader.at, trpi_reader_left(&reader), false);
+    if (engine->why[0] == '\0') {
+        const char *text = trp_error_text(error);
+        memcpy(engine->why, text, strlen(text) + 1);
+    }
 }
 
 static void on_credit(trpi_engine *engine, const uint8_t *body, size_t length) {
@@ -329,7 +336,8 @@ static bool head_is_good(trpi_engine *engine, size_t length, unsigned kind, unsi
     bool is_control = kind >= TRPI_FRAME_HELLO && kind <= TRPI_FRAME_CREDIT;
     bool is_data = kind >= TRPI_FRAME_SEND && kind <= TRPI_FRAME_KILL;
     unsigned known = TRPI_FRAME_STREAM | TRPI_FRAME_CONTINUES | TRPI_FRAME_MORE;
-    if ((!is_control && !is_data) || (is_control && flags != 0) || (flags & ~known) != 0) {
+    bool is_empty_data = is_data && length == 0; /* would be a fragment that costs us, but no credit */
+    if ((!is_control && !is_data) || is_empty_data || (is_control && flags != 0) || (flags & ~known) != 0) {
         broken(engine, "unknown frame");
         return false;
     }
@@ -362,11 +370,11 @@ static bool take_preamble(trpi_engine *engine, const uint8_t *bytes, size_t leng
 
 /* Handles one piece of the input. False if there is no whole piece; an event if it makes one. */
 static bool take_piece(trpi_engine *engine, trpi_event *event) {
-    const uint8_t *at = engine->input + engine->input_at;
     size_t left = engine->input_length - engine->input_at;
     if (left == 0 || engine->phase == TRPI_PHASE_CLOSED) {
         return false;
     }
+    const uint8_t *at = engine->input + engine->input_at;
     if (engine->phase == TRPI_PHASE_PREAMBLE) {
         return take_preamble(engine, at, left);
     }

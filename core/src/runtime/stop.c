@@ -60,7 +60,10 @@ static bool sweep(trp_ctx *ctx) {
         trpi_actor *actor = trpi_table_at(&runtime->actors, runtime->sweep_at);
         uint32_t generation = trpi_load(&actor->generation, TRPI_ACQUIRE);
         trp_pid pid = {0, 0, runtime->sweep_at, generation};
-        if ((generation & 1) != 0 && end_actor(ctx, pid, runtime->is_killing) == TRP_ENOMEM) {
+        uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
+        bool is_others_duty = !runtime->is_killing && (limit & TRPI_LIMIT_SUPERVISED) != 0;
+        if ((generation & 1) != 0 && !is_others_duty &&
+            end_actor(ctx, pid, runtime->is_killing) == TRP_ENOMEM) {
             return false;
         }
     }
