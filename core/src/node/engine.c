@@ -336,8 +336,10 @@ static bool head_is_good(trpi_engine *engine, size_t length, unsigned kind, unsi
     bool is_control = kind >= TRPI_FRAME_HELLO && kind <= TRPI_FRAME_CREDIT;
     bool is_data = kind >= TRPI_FRAME_SEND && kind <= TRPI_FRAME_KILL;
     unsigned known = TRPI_FRAME_STREAM | TRPI_FRAME_CONTINUES | TRPI_FRAME_MORE;
-    bool is_empty_data = is_data && length == 0; /* would be a fragment that costs us, but no credit */
-    if ((!is_control && !is_data) || is_empty_data || (is_control && flags != 0) || (flags & ~known) != 0) {
+    bool is_empty_data =
+        is_data && length == 0; /* would be a fragment that costs us, but no credit */
+    if ((!is_control && !is_data) || is_empty_data || (is_control && flags != 0) ||
+        (flags & ~known) != 0) {
         broken(engine, "unknown frame");
         return false;
     }
