@@ -75,16 +75,17 @@ static void *on_realloc(void *self, void *block, size_t old_size, size_t new_siz
     if (new_size > old_size && !may_allocate(&fake->memory)) {
         return NULL;
     }
-    count_change(&fake->memory, old_size, new_size);
     if (new_size == 0) {
+        count_change(&fake->memory, old_size, 0);
         memset(block, 0xdd, old_size);
         free(header_of(block));
         return NULL;
     }
     char *raw = realloc(block == NULL ? NULL : (void *)header_of(block), HEADER + new_size);
     if (raw == NULL) {
-        die("realloc: the machine is out of memory");
+        return NULL;
     }
+    count_change(&fake->memory, old_size, new_size);
     *(size_t *)(void *)raw = new_size;
     if (new_size > old_size) {
         memset(raw + HEADER + old_size, 0xa5, new_size - old_size);
