@@ -6,33 +6,21 @@ import { textOf, makeRef } from './cbor.mjs';
 
 const isPromise = (value) => typeof value?.then === 'function';
 
-/** A request that its receiver took to answer later. It is answered once; dropping it leaves it to the runtime. */
-class Request {
-  #actor;
-  #handle;
-
-  constructor(actor, handle, from) {
-    this.#actor = actor;
-    this.#handle = handle;
-    this.from = from;
-  }
-
-  reply(value) {
-    this.#answer((actor, handle) => actor.runtime.putBody(actor.key, OP.REPLY, handle, 0, undefined, value));
-  }
-
-  /** Answers with an error; the caller's promise is rejected with this text and code (a positive number). */
-  reject(text, code = 1) {
-    this.#answer((actor, handle) => actor.put(OP.REPLY_ERROR, handle, code, 0, 0, String(text)));
-  }
-
-  #answer(write) {
-    if (this.#handle === 0) {
+/** A request that its receiver took to answer later, once. If nobody answers, the end of the actor does. */
+function takeRequest(actor, { handle, from }) {
+  const answer = (write) => {
+    if (!handle) {
       throw new TroupeError('state', 'the request is answered already');
     }
-    write(this.#actor, this.#handle);
-    this.#handle = 0;
-  }
+    write();
+    handle = 0;
+  };
+  return {
+    from,
+    reply: (value) => answer(() => actor.runtime.putBody(actor.key, OP.REPLY, handle, 0, undefined, value)),
+    /** The caller's promise is rejected with this text and code (a positive number). */
+    reject: (text, code = 1) => answer(() => actor.put(OP.REPLY_ERROR, handle, code, 0, 0, String(text))),
+  };
 }
 
 /** What a behaviour's callbacks get as `ctx`. */
@@ -63,7 +51,7 @@ class Context {
     if (!current?.handle) {
       throw new TroupeError('state', 'there is no request to take');
     }
-    const request = new Request(this.#actor, current.handle, current.from);
+    const request = takeRequest(this.#actor, current);
     current.handle = 0;
     return request;
   }

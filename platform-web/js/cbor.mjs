@@ -59,21 +59,15 @@ export class Writer {
   head(major, n) {
     this.room(9);
     const { view, at } = this;
-    if (n < 24) {
-      view.setUint8(at, major << 5 | n);
-      this.at += 1;
-    } else if (n < 0x100) {
-      view.setUint16(at, (major << 5 | 24) << 8 | n);
-      this.at += 2;
-    } else if (n < 0x100000000) {
-      view.setUint8(at, major << 5 | 26);
-      view.setUint32(at + 1, n);
-      this.at += 5;
-    } else {
-      view.setUint8(at, major << 5 | 27);
+    const info = n < 24 ? n : n < 0x100 ? 24 : n < 0x10000 ? 25 : n < 0x100000000 ? 26 : 27;
+    const size = info < 24 ? 0 : 1 << (info - 24);
+    view.setUint8(at, major << 5 | info);
+    if (size === 8) {
       view.setBigUint64(at + 1, BigInt(n));
-      this.at += 9;
+    } else if (size) {
+      view[`setUint${8 * size}`](at + 1, n);
     }
+    this.at += 1 + size;
   }
 
   text(text) {
@@ -255,18 +249,15 @@ export class Reader {
     if (info < 24) {
       return info;
     }
-    this.at += info === 31 ? 0 : 1 << (info - 24);
-    switch (info) {
-      case 24: return view.getUint8(at);
-      case 25: return view.getUint16(at);
-      case 26: return view.getUint32(at);
-      case 27: {
-        const n = view.getBigUint64(at);
-        return n <= Number.MAX_SAFE_INTEGER ? Number(n) : n;
-      }
-      case 31: return -1;
-      default: throw malformed();
+    if (info === 31) {
+      return -1;
     }
+    this.at += 1 << (info - 24);
+    if (info > 26) {
+      const n = view.getBigUint64(at);
+      return n <= Number.MAX_SAFE_INTEGER ? Number(n) : n;
+    }
+    return view[`getUint${8 << (info - 24)}`](at);
   }
 
   value() {
@@ -348,18 +339,10 @@ export class Reader {
       case 20: return false;
       case 21: return true;
       case 22: return null;
-      case 25:
-        this.at += 2;
-        return halfFloat(view.getUint16(at));
-      case 26:
-        this.at += 4;
-        return view.getFloat32(at);
-      case 27:
-        this.at += 8;
-        return view.getFloat64(at);
       default:
-        this.at += info === 24 ? 1 : 0;
-        return undefined;
+        this.at += info < 24 ? 0 : 1 << (info - 24);
+        return info === 25 ? halfFloat(view.getUint16(at)) : info === 26 ? view.getFloat32(at)
+          : info === 27 ? view.getFloat64(at) : undefined;
     }
   }
 }

@@ -1,8 +1,8 @@
 // createRuntime: options, loading, and the choice where the engine runs.
-import { Engine } from './engine.mjs';
+import { makeEngine } from './engine.mjs';
 import { isNode, loadModule } from './load.mjs';
 import { Runtime } from './runtime.mjs';
-import { RemoteEngine } from './workers.mjs';
+import { startEngine } from './workers.mjs';
 
 const LOG = ['debug', 'info', 'warn', 'error'];
 export const inWorker = typeof WorkerGlobalScope === 'function' && globalThis instanceof WorkerGlobalScope;
@@ -18,13 +18,10 @@ function randomName() {
 }
 
 export async function createRuntime(options = {}) {
-  const { wasm, signal, place = 'page', log = defaultLog, onerror } = options;
+  const { wasm, signal, place = 'page', log = defaultLog } = options;
   signal?.throwIfAborted();
   if (place !== 'page' && place !== 'worker') {
     throw new TypeError(`place is 'page' or 'worker', not ${place}`);
-  }
-  if (onerror !== undefined && typeof onerror !== 'function') {
-    throw new TypeError('onerror is a function');
   }
   const module = await loadModule(wasm, signal);
   signal?.throwIfAborted();
@@ -34,10 +31,10 @@ export async function createRuntime(options = {}) {
   };
   const runtime = new Runtime(settings);
   if (place === 'page') {
-    runtime.attach(new Engine(module, runtime, settings));
+    runtime.attach(makeEngine(module, runtime, settings));
   } else {
     const { actorsMax, mailboxMessages, heartbeatMs, patienceMs, sliceMs, name, workerUrl } = settings;
-    runtime.attach(await RemoteEngine.start(module, runtime,
+    runtime.attach(await startEngine(module, runtime,
       { actorsMax, mailboxMessages, heartbeatMs, patienceMs, sliceMs, name, workerUrl, signal, log }));
   }
   return runtime;

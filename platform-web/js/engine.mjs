@@ -18,159 +18,139 @@ const ABANDON = Symbol('abandon');
 
 const now = () => performance.now();
 
-export class Engine {
-  #wasm;
-  #client;
-  #ticker = new Ticker(() => this.#tick());
-  #sliceMs;
-  #timer = null;
-  #timerAt = Infinity;
-  #ended = false;
+/** `options`: name, sliceMs, log, actorsMax, mailboxMessages, heartbeatMs, patienceMs. */
+export function makeEngine(module, client, options) {
+  let timer = null;
+  let timerAt = Infinity;
+  const ticker = new Ticker(tick);
 
-  /** `options`: name, sliceMs, log, actorsMax, mailboxMessages, heartbeatMs, patienceMs. */
-  constructor(module, client, options) {
-    this.#client = client;
-    this.#sliceMs = options.sliceMs;
-    const env = { emscripten_notify_memory_growth: () => {} };
-    this.#wasm = new WebAssembly.Instance(module, { troupe: this.#imports(options.log), env }).exports;
-    this.#wasm._initialize?.();
-    this.#fill(encoder.encode(options.name));
-    const { actorsMax = 0, mailboxMessages = 0, heartbeatMs = 0, patienceMs = 0 } = options;
-    const error = this.#wasm.create(actorsMax, mailboxMessages, heartbeatMs, patienceMs);
-    if (error !== 0) {
-      throw errorOf(error, `the runtime could not be created: ${this.#text(this.#wasm.error_text(error))}`,
-        { hint: 'a node name is 1 to 63 printable ASCII characters' });
-    }
-    this.#takeEvents();
-  }
-
-  get version() {
-    return this.#text(this.#wasm.version());
-  }
-
-  get ticks() {
-    return this.#ticker.count;
-  }
-
-  get memory() {
-    return this.#wasm.memory.buffer.byteLength;
-  }
-
-  /** Asks for a tick. */
-  wake() {
-    if (!this.#ended) {
-      this.#ticker.arm();
-    }
-  }
-
-  /** Frees everything at once. */
-  close() {
-    this.#ended = true;
-    this.#ticker.close();
-    clearTimeout(this.#timer);
-  }
-
-  #imports(log) {
-    const bytes = (at, length) => new Uint8Array(this.#wasm.memory.buffer, at >>> 0, length);
-    return {
+  const bytesAt = (at, length) => new Uint8Array(wasm.memory.buffer, at >>> 0, length);
+  const textAt = (at, length = bytesAt(at).indexOf(0)) => textOf(bytesAt(at, length));
+  const wasm = new WebAssembly.Instance(module, {
+    env: { emscripten_notify_memory_growth() {} },
+    troupe: {
       now,
-      entropy: (at, length) => {
-        crypto.getRandomValues(bytes(at, length));
+      entropy(at, length) {
+        crypto.getRandomValues(bytesAt(at, length));
         return 0;
       },
-      log: (level, who, whoLength, at, length) =>
-        log(level, textOf(bytes(who, whoLength)), textOf(bytes(at, length))),
-      abandon: () => {
+      log: (level, who, whoLength, at, length) => options.log(level, textAt(who, whoLength), textAt(at, length)),
+      abandon() {
         throw ABANDON;
       },
-      fatal: (at, length) => {
-        throw new Error(textOf(bytes(at, length)));
+      fatal(at, length) {
+        throw new Error(textAt(at, length));
       },
-    };
-  }
+    },
+  }).exports;
 
-  #text(at) {
-    const bytes = new Uint8Array(this.#wasm.memory.buffer, at);
-    return textOf(bytes.subarray(0, bytes.indexOf(0)));
-  }
-
-  #fill(batch) {
-    const at = this.#wasm.batch(batch.length);
+  function fill(batch) {
+    const at = wasm.batch(batch.length);
     if (at === 0 && batch.length > 0) {
-      throw new RangeError('the wasm module is out of memory');
+      throw new RangeError('out of memory');
     }
-    new Uint8Array(this.#wasm.memory.buffer, at, batch.length).set(batch);
+    bytesAt(at, batch.length).set(batch);
   }
 
-  #takeEvents() {
-    const at = this.#wasm.events();
-    const length = this.#wasm.events_length();
+  function takeEvents() {
+    const at = wasm.events();
+    const length = wasm.events_length();
     if (length > 0) {
-      this.#client.pushEvents(new Uint8Array(this.#wasm.memory.buffer, at, length).slice());
+      client.pushEvents(bytesAt(at, length).slice());
     }
   }
 
   // An actor that called trp_abort left the step by an exception; what was posted is posted, so step again.
-  #step(deadline) {
+  function step(deadline) {
     for (;;) {
       try {
-        return this.#wasm.step(STEP_MESSAGES, deadline);
+        return wasm.step(STEP_MESSAGES, deadline);
       } catch (thrown) {
         if (thrown !== ABANDON) {
           throw thrown;
         }
-        this.#wasm.recover();
+        wasm.recover();
       }
     }
   }
 
-  #tick() {
-    const client = this.#client;
-    const deadline = now() + this.#sliceMs;
-    let result = MORE;
+  // Steps until the slice is over or nothing is left to do; returns what the last step answered.
+  function slice(deadline) {
+    for (;;) {
+      if (!client.drain(deadline)) {
+        return MORE;
+      }
+      const ops = client.takeOps();
+      if (ops) {
+        fill(ops);
+      }
+      const result = step(deadline);
+      takeEvents();
+      if (result === DONE) {
+        client.drain(Infinity);
+        return result;
+      }
+      const isBusy = result === MORE || client.hasWork();
+      if (!isBusy || now() >= deadline) {
+        return isBusy ? MORE : result;
+      }
+    }
+  }
+
+  function tick() {
     try {
-      do {
-        if (!client.drain(deadline)) {
-          return this.wake();
-        }
-        const ops = client.takeOps();
-        if (ops) {
-          this.#fill(ops);
-        }
-        result = this.#step(deadline);
-        this.#takeEvents();
-      } while (result !== DONE && (result === MORE || client.hasWork()) && now() < deadline);
+      const result = slice(now() + options.sliceMs);
+      if (result === MORE) {
+        ticker.arm();
+      } else if (result === DONE) {
+        close();
+        wasm.destroy();
+        client.stopped();
+      } else {
+        sleep();
+      }
     } catch (cause) {
-      this.close();
-      return client.crashed(new RuntimeCrashedError(`the wasm module failed: ${cause?.message}`, { cause }));
+      close();
+      client.crashed(new RuntimeCrashedError(`the wasm module failed: ${cause?.message}`, { cause }));
     }
-    if (result === DONE) {
-      return this.#finish();
-    }
-    if (result === MORE || client.hasWork()) {
-      return this.wake();
-    }
-    return this.#sleep(client.isAwaited());
   }
 
-  #finish() {
-    this.#client.drain(Infinity);
-    this.close();
-    this.#wasm.destroy();
-    this.#client.stopped();
-  }
-
-  // One timer, for the earliest deadline, touched only when that moves.
-  #sleep(isAwaited) {
-    const at = this.#wasm.deadline();
-    if (at !== this.#timerAt) {
-      clearTimeout(this.#timer);
-      this.#timerAt = at;
-      this.#timer = at === Infinity ? null : setTimeout(() => {
-        this.#timerAt = Infinity;
-        this.wake();
+  // One timer, for the earliest deadline, touched only when that moves. In Node it lets the process end if nobody
+  // waits for anything.
+  function sleep() {
+    const at = wasm.deadline();
+    if (at !== timerAt) {
+      clearTimeout(timer);
+      timerAt = at;
+      timer = at === Infinity ? null : setTimeout(() => {
+        timerAt = Infinity;
+        ticker.arm();
       }, Math.min(Math.max(Math.ceil(at - now()), 0), TIMER_MAX));
     }
-    this.#timer?.[isAwaited ? 'ref' : 'unref']?.();
+    timer?.[client.isAwaited() ? 'ref' : 'unref']?.();
   }
+
+  /** Stops the loop at once. */
+  function close() {
+    ticker.close();
+    clearTimeout(timer);
+  }
+
+  wasm._initialize?.();
+  fill(encoder.encode(options.name));
+  const { actorsMax = 0, mailboxMessages = 0, heartbeatMs = 0, patienceMs = 0 } = options;
+  const error = wasm.create(actorsMax, mailboxMessages, heartbeatMs, patienceMs);
+  if (error !== 0) {
+    throw errorOf(error, `the runtime could not be created: ${textAt(wasm.error_text(error))}`,
+      { hint: 'a node name is 1 to 63 printable ASCII characters' });
+  }
+  takeEvents();
+  return {
+    close,
+    version: textAt(wasm.version()),
+    get ticks() { return ticker.count; },
+    get memory() { return wasm.memory.buffer.byteLength; },
+    /** Asks for a tick. */
+    wake: () => ticker.arm(),
+  };
 }

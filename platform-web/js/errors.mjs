@@ -11,12 +11,13 @@ export class TroupeError extends Error {
 }
 
 // Names are texts here: a bundler shortens those of classes.
-const define = (name, code) => class extends TroupeError {
+const CLASSES = {};
+const define = (name, code) => (CLASSES[code] = class extends TroupeError {
   constructor(message, details) {
     super(code, message, details);
     this.name = name;
   }
-};
+});
 
 export const UnsupportedError = define('UnsupportedError', 'unsupported');
 export const LoadError = define('LoadError', 'load');
@@ -43,11 +44,6 @@ export const isTroupeError = (error, code) =>
 const CODES = ('invalid nomem unsupported noproc full empty closed timeout canceled exists notfound limit ' +
   'noconnection denied auth protocol version decode type self state exit addrinuse io toobig deadlock')
   .split(' ');
-const CLASSES = {
-  unsupported: UnsupportedError, noproc: NoProcessError, full: MailboxFullError, closed: ClosedError,
-  timeout: CallTimeoutError, noconnection: NodeDownError, auth: AuthError, version: ProtocolMismatchError,
-  exit: ExitError,
-};
 
 /** The error for a TRP_E* number, or for a positive one of the application. */
 export function errorOf(number, message, details) {

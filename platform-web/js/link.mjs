@@ -2,14 +2,13 @@
 // pauses, cut short when the page becomes visible or the network comes back. An open socket keeps a page
 // out of the back/forward cache, so it is closed with the page and made again when that is shown.
 import { ClosedError, NodeDownError, UnsupportedError } from './errors.mjs';
-import { Session, rightsMask } from './session.mjs';
+import { AUTH_TOKEN, openSession, rightsMask } from './session.mjs';
 import { Status } from './status.mjs';
 
 const PROTOCOL = 'troupe.v1';
 const OPEN_TIMEOUT = 10000;
 const BUFFERED_HIGH = 1 << 20;
 const BUFFERED_LOW = 1 << 18;
-const STABLE = 10000; // a session that lived so long resets the pauses
 
 const delay = (ms) => new Promise((resolve) => {
   setTimeout(resolve, ms);
@@ -24,8 +23,7 @@ export class Link extends Status {
   #closed = false;
   #hidden = false;
   #wake = () => {};
-  #stop;
-  #listening = [];
+  #listening = new AbortController();
 
   constructor(runtime, url, options) {
     super();
@@ -37,14 +35,26 @@ export class Link extends Status {
       throw new UnsupportedError('there is no WebSocket here', { hint: 'pass a class as the option `WebSocket`' });
     }
     options.signal?.throwIfAborted();
-    this.#stop = () => this.#finish(options.signal?.reason);
-    options.signal?.addEventListener('abort', this.#stop);
-    this.#listen(globalThis, 'pagehide', () => this.#hide());
-    this.#listen(globalThis, 'pageshow', () => this.#show());
+    this.#listen(options.signal, 'abort', () => this.#finish(options.signal.reason));
+    this.#listen(globalThis, 'pagehide', () => {
+      this.#hidden = true;
+      this.#session?.close();
+    });
+    this.#listen(globalThis, 'pageshow', () => {
+      this.#hidden = false;
+      this.#wake();
+    });
     this.#listen(globalThis, 'online', () => this.probe());
-    this.#listen(globalThis.document, 'visibilitychange',
-      () => document.visibilityState === 'visible' && this.probe());
+    this.#listen(globalThis.document, 'visibilitychange', () => document.hidden || this.probe());
     this.#run();
+  }
+
+  /** Each session that comes about ends the growth of the pauses. */
+  change(state, details) {
+    if (state === 'up') {
+      this.#attempts = 0;
+    }
+    super.change(state, details);
   }
 
   /** Checks the connection now, or tries again now. */
@@ -64,34 +74,21 @@ export class Link extends Status {
   #over = Promise.resolve();
 
   #listen(target, name, handler) {
-    target?.addEventListener?.(name, handler);
-    this.#listening.push(() => target?.removeEventListener?.(name, handler));
+    target?.addEventListener?.(name, handler, { signal: this.#listening.signal });
   }
 
   #finish(reason) {
     this.#closed = true;
-    this.#options.signal?.removeEventListener('abort', this.#stop);
-    this.#listening.forEach((unlisten) => unlisten());
+    this.#listening.abort();
     this.#session?.close();
     this.#runtime.disown(this);
     this.change('closed', { reason: reason ?? new ClosedError('the link was closed') });
     this.#wake();
   }
 
-  #hide() {
-    this.#hidden = true;
-    this.#session?.close();
-  }
-
-  #show() {
-    this.#hidden = false;
-    this.#wake();
-  }
-
   async #run() {
     const { min, max, jitter, reconnect } = this.#options;
     while (!this.#closed) {
-      const started = performance.now();
       this.#attempts++;
       this.change('connecting', { attempt: this.#attempts });
       const attempt = this.#attempt().catch((error) => error);
@@ -104,11 +101,7 @@ export class Link extends Status {
         this.#finish(reason);
         return;
       }
-      if (performance.now() - started > STABLE) {
-        this.#attempts = 0;
-      }
-      const pause = Math.min(max, min * 1.5 ** Math.min(this.#attempts, 50));
-      const wait = jitter ? pause * (0.5 + Math.random() / 2) : pause;
+      const wait = Math.min(max, min * 1.5 ** this.#attempts) * (jitter ? 0.5 + Math.random() / 2 : 1);
       this.change('down', { reason: reason ?? new NodeDownError('the session has ended'), retryMs: wait });
       await this.#pause(wait);
     }
@@ -140,7 +133,7 @@ export class Link extends Status {
     try {
       await Promise.race([opened(socket, this.#url), late]);
       return this.#closed || this.#hidden ? null
-        : await this.#talk(socket, { auth: 'token', dialler: true, rights, token: shown ?? '' });
+        : await this.#talk(socket, { auth: AUTH_TOKEN, dialler: true, rights, token: shown ?? '' });
     } finally {
       this.#session = null;
       socket.close();
@@ -150,7 +143,7 @@ export class Link extends Status {
   #talk(socket, how) {
     return new Promise((resolve) => {
       let isChoked = false;
-      const session = new Session(this.#runtime, how, {
+      const session = openSession(this.#runtime, how, {
         write: (bytes) => {
           if (socket.readyState === 1) {
             socket.send(bytes);

@@ -15,14 +15,20 @@ export const EVENT = {
 const HEADER = 32;
 const padded = (length) => (length + 7) & ~7;
 
-// Writes records into a Writer of cbor.mjs. `a` and `b` are strings, bytes, functions that write into the
-// Writer, or undefined. A function that throws leaves no trace of the record.
+// Writes records into a Writer of cbor.mjs. `a` is a string, bytes or undefined; `b` may also be a function that writes into the Writer
+// and returns the record's value. If it throws, no trace of the record is left.
 export function putRecord(writer, code, id, value, extra, number, a, b) {
   const start = writer.at;
   try {
     writer.skip(HEADER);
     const aLength = putPart(writer, a);
-    const bLength = putPart(writer, b);
+    const bStart = writer.at;
+    if (typeof b === 'function') {
+      value = b(writer);
+    } else {
+      putPart(writer, b);
+    }
+    const bLength = writer.at - bStart;
     writer.skip(padded(aLength + bLength) - aLength - bLength);
     const { view } = writer;
     [code, id, value, extra, aLength, bLength].forEach((n, i) => view.setUint32(start + 4 * i, n, true));
@@ -36,19 +42,12 @@ export function putRecord(writer, code, id, value, extra, number, a, b) {
 
 function putPart(writer, part) {
   const start = writer.at;
-  if (typeof part === 'function') {
-    part(writer);
-  } else if (typeof part === 'string') {
+  if (typeof part === 'string') {
     writer.utf8(part);
   } else if (part) {
     writer.raw(part);
   }
   return writer.at - start;
-}
-
-/** Sets the value of a record already written: its body decides the number of its type. */
-export function patchValue(writer, start, value) {
-  writer.view.setUint32(start + 8, value, true);
 }
 
 /** Sets the length of `a` of a record whose `a` was written behind it. */

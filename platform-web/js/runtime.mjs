@@ -5,7 +5,7 @@ import { Actor } from './actor.mjs';
 import { Writer, isRef, makeRef, textOf } from './cbor.mjs';
 import { ClosedError, EncodeError, NoProcessError, TroupeError, errorOf, reasonNumbers, reasonOf } from './errors.mjs';
 import { Link } from './link.mjs';
-import { EVENT, OP, RecordReader, patchLength, patchValue, putRecord } from './record.mjs';
+import { EVENT, OP, RecordReader, patchLength, putRecord } from './record.mjs';
 import { asyncDispose } from './status.mjs';
 import { Types } from './types.mjs';
 import { startWorker } from './workers.mjs';
@@ -61,38 +61,35 @@ export class Runtime {
   // --- actors ---------------------------------------------------------------------------------------------
 
   /** Spawns a C behaviour by name, or a JavaScript behaviour: an object with `receive`. */
-  spawn(behaviour, args, { name = '', signal } = {}) {
-    const spawned = typeof behaviour === 'string' ? this.#spawnNamed(behaviour, args, name)
-      : this.#spawnObject(behaviour, args, name);
-    return signal ? spawned.then((ref) => this.#unlessAborted(ref, signal)) : spawned;
+  async spawn(behaviour, args, { name = '', signal } = {}) {
+    signal?.throwIfAborted();
+    const ref = await (typeof behaviour === 'string' ? this.#spawnNamed(behaviour, args, name)
+      : this.#spawnObject(behaviour, args, name));
+    if (signal?.aborted) {
+      this.kill(ref).catch(() => {});
+      throw signal.reason;
+    }
+    return ref;
   }
 
   #spawnNamed(behaviour, args, name) {
     const type = this.#behaviours.get(behaviour);
     if (type === undefined) {
-      return this.#reject(new TroupeError('notfound', `no behaviour is called ${behaviour}`, {
-        hint: `this wasm module has: ${[...this.#behaviours.keys()].join(', ') || 'none'}`,
-      }));
+      throw new TroupeError('notfound', `no behaviour is called ${behaviour}`, {
+        hint: `there are: ${[...this.#behaviours.keys()]}`,
+      });
     }
     if (args !== undefined && type === 0) {
-      return this.#reject(new EncodeError(`the behaviour ${behaviour} takes no argument`, { path: '' }));
+      throw new EncodeError(`${behaviour} takes no argument`, { path: '' });
     }
     const body = args === undefined ? undefined : (writer) => this.types.writeAs(writer, type, args);
     return this.#ask(undefined, `cannot spawn ${behaviour}`, makeSpawned,
       (id) => this.put(MAIN, OP.SPAWN, id, type, 0, 0, `${behaviour}\0${name}`, body));
   }
 
-  #unlessAborted(ref, signal) {
-    if (signal.aborted) {
-      this.kill(ref);
-      throw signal.reason;
-    }
-    return ref;
-  }
-
   #spawnObject(behaviour, args, name) {
     if (typeof behaviour?.receive !== 'function') {
-      return this.#reject(new TypeError('a behaviour is the name of a C behaviour, or an object with `receive`'));
+      throw new TypeError('a behaviour is a name or an object with `receive`');
     }
     const key = this.nextId();
     const actor = new Actor(this, key, behaviour);
@@ -108,7 +105,7 @@ export class Runtime {
   }
 
   /** Who has this name here, or null. */
-  async whereis(name, { signal } = {}) {
+  whereis(name, { signal } = {}) {
     return this.#ask(signal, '', (data, error) => (error ? null : makeRef(textOf(data))),
       (id) => this.put(MAIN, OP.WHEREIS, id, 0, 0, 0, name));
   }
@@ -127,12 +124,10 @@ export class Runtime {
   }
 
   /** Asks an actor to end, after what it was sent before. False if it was gone. */
-  stop(ref, reason, { signal } = {}) {
-    return this.#try(() => {
-      const [kind, code, text] = reasonNumbers(reason);
-      return this.#ask(signal, '', notGone,
-        (id) => this.put(MAIN, OP.STOP, id, kind, 0, code, this.target(ref), text));
-    });
+  async stop(ref, reason, { signal } = {}) {
+    const [kind, code, text] = reasonNumbers(reason);
+    return this.#ask(signal, '', notGone,
+      (id) => this.put(MAIN, OP.STOP, id, kind, 0, code, this.target(ref), text));
   }
 
   /** Ends an actor at once. False if it was gone. */
@@ -158,12 +153,12 @@ export class Runtime {
     return this.callAs(null, to, message, options);
   }
 
-  callAs(actor, to, message, { timeout = CALL_TIMEOUT, signal } = {}) {
+  async callAs(actor, to, message, { timeout = CALL_TIMEOUT, signal } = {}) {
     if (!(timeout >= 0)) {
-      return this.#reject(new TypeError('timeout is a number of milliseconds, or Infinity'));
+      throw new TypeError('timeout is a number of milliseconds');
     }
     if (actor && actor.ref.pid === to?.pid) {
-      return this.#reject(errorOf(-20, 'an actor cannot call itself', { ref: to }));
+      throw errorOf(-20, 'an actor cannot call itself', { ref: to });
     }
     const port = actor?.port ?? MAIN;
     const id = this.nextId();
@@ -184,16 +179,14 @@ export class Runtime {
   /** Keeps a session to the node behind a WebSocket URL. Returns at once; await `link.ready`. */
   connect(url, options = {}) {
     this.#mustBeOpen();
-    options.expose?.forEach((name) => this.expose(name));
+    this.expose(...options.expose ?? []);
     return this.own(new Link(this, url, options));
   }
 
   /** Starts a worker with a runtime of its own, a node linked to this one. */
-  startWorker(options = {}) {
-    return this.#try(() => {
-      this.#mustBeOpen();
-      return startWorker(this, options);
-    });
+  async startWorker(options) {
+    this.#mustBeOpen();
+    return startWorker(this, options);
   }
 
   /** Closes `closable` with the runtime. */
@@ -258,27 +251,20 @@ export class Runtime {
   /** Writes one operation in the name of `port`; those of one port in a row share a segment. */
   put(port, code, id = 0, value = 0, extra = 0, number = 0, a = undefined, b = undefined) {
     if (this.#state !== 'open' && this.#state !== 'closing') {
-      return -1;
+      return;
     }
     if (this.#segment < 0 || this.#segmentPort !== port) {
       this.#endSegment();
       this.#segmentPort = port;
       this.#segment = putRecord(this.#ops, OP.SEGMENT, port, 0, 0, 0);
     }
-    const at = putRecord(this.#ops, code, id, value, extra, number, a, b);
+    putRecord(this.#ops, code, id, value, extra, number, a, b);
     this.#engine.wake();
-    return at;
   }
 
   /** The same for operations with a message as `b`. */
   putBody(port, code, id, number, a, message) {
-    let type = 0;
-    const at = this.put(port, code, id, 0, 0, number, a, (writer) => {
-      type = this.types.write(writer, message);
-    });
-    if (at >= 0) {
-      patchValue(this.#ops, at, type);
-    }
+    this.put(port, code, id, 0, 0, number, a, (writer) => this.types.write(writer, message));
   }
 
   #endSegment() {
@@ -294,7 +280,7 @@ export class Runtime {
       return to;
     }
     if (!isRef(to)) {
-      throw new TypeError('the addressee is neither a ref nor a name');
+      throw new TypeError('the addressee is no ref and no name');
     }
     return to.pid;
   }
@@ -304,18 +290,6 @@ export class Runtime {
   #mustBeOpen() {
     if (this.#state !== 'open') {
       throw new ClosedError('the runtime is closed');
-    }
-  }
-
-  #reject(error) {
-    return Promise.reject(error);
-  }
-
-  #try(start) {
-    try {
-      return Promise.resolve(start());
-    } catch (error) {
-      return Promise.reject(error);
     }
   }
 
@@ -483,11 +457,8 @@ export class Runtime {
         return this.sessions.get(id)?.send(a);
       case EVENT.STATE:
         return this.sessions.get(id)?.state(value, textOf(a), extra, textOf(b));
-      case EVENT.CLOSED: {
-        const session = this.sessions.get(id);
-        this.sessions.delete(id);
-        return session?.closed(value === 0 ? null : errorOf(value, textOf(a) || 'the session was closed'));
-      }
+      case EVENT.CLOSED:
+        return this.sessions.get(id)?.closed(value === 0 ? null : errorOf(value, textOf(a)));
       default:
         throw new TypeError(`event ${code}`);
     }
@@ -533,7 +504,7 @@ function failureText(number, to, reason, { timeout }) {
     case -8: return `${to} did not reply within ${timeout} ms`;
     case -4: return `there is no actor ${to}`;
     case -13: return `no connection to the node of ${to}`;
-    case -22: return `${to} ended before it replied: ${reason.kind}${reason.text ? `, ${reason.text}` : ''}`;
+    case -22: return `${to} ended before it replied: ${reason.kind} ${reason.text}`;
     default: return reason.text || `the call to ${to} failed`;
   }
 }

@@ -4,7 +4,9 @@ import { TroupeError, errorOf } from './errors.mjs';
 import { joinBytes } from './cbor.mjs';
 import { OP } from './record.mjs';
 
-const AUTH = { token: 2, inherited: 3 };
+// As in core/include/troupe/node.h.
+export const AUTH_TOKEN = 2;
+export const AUTH_INHERITED = 3;
 const RIGHTS = ['sendNames', 'sendPids', 'monitor', 'link', 'spawn', 'exit', 'names', 'groups', 'observe', 'anyPid'];
 const BATCH_MAX = 65536;
 const IO_ERROR = -24;
@@ -26,65 +28,49 @@ export function rightsMask(rights = GUEST_RIGHTS) {
   }, 0);
 }
 
-export class Session {
-  #runtime;
-  #id;
-  #out = [];
-  #handlers;
-  #over = false;
+/**
+ * Opens a session. `handlers`: write(bytes), closed(error or null), and the Status that shows the session's state. Returns what the
+ * connection calls; the runtime finds the rest, of the other direction, in its `sessions`.
+ */
+export function openSession(runtime, { auth, dialler, rights, token }, { write, closed, status }) {
+  const id = runtime.nextId();
+  let out = [];
+  const put = (code, value = 0, bytes = undefined) =>
+    runtime.sessions.has(id) && runtime.put(0, code, id, value, 0, 0, bytes);
 
-  /** `handlers`: write(bytes), closed(error or null), and the Status that shows the session's state. */
-  constructor(runtime, { auth, dialler, rights, token }, handlers) {
-    this.#runtime = runtime;
-    this.#handlers = handlers;
-    this.#id = runtime.nextId();
-    runtime.sessions.set(this.#id, this);
-    runtime.put(0, OP.SESSION_OPEN, this.#id, rights, AUTH[auth] | (dialler ? 256 : 0), 0, token);
-  }
-
-  receive(bytes) { this.#put(OP.RECEIVE, 0, bytes); }
-  lost() { this.#put(OP.LOST, IO_ERROR); }
-  writable(yes) { this.#put(OP.WRITABLE, yes ? 1 : 0); }
-  close() { this.#put(OP.CLOSE); }
-  probe() { this.#put(OP.PROBE); }
-
-  #put(code, value = 0, bytes = undefined) {
-    if (!this.#over) {
-      this.#runtime.put(0, code, this.#id, value, 0, 0, bytes);
-    }
-  }
-
-  // --- what the runtime calls -----------------------------------------------------------------------------
-
-  send(bytes) {
-    this.#out.push(bytes);
-  }
-
-  flush() {
-    const out = this.#out;
-    this.#out = [];
-    for (let from = 0, size = 0, i = 0; i < out.length; i++) {
-      size += out[i].length;
-      if (i + 1 === out.length || size + out[i + 1].length > BATCH_MAX) {
-        this.#handlers.write(joinBytes(out.slice(from, i + 1)));
+  function flush() {
+    const pieces = out;
+    out = [];
+    for (let from = 0, size = 0, i = 0; i < pieces.length; i++) {
+      size += pieces[i].length;
+      if (i + 1 === pieces.length || size + pieces[i + 1].length > BATCH_MAX) {
+        write(joinBytes(pieces.slice(from, i + 1)));
         from = i + 1;
         size = 0;
       }
     }
   }
 
-  state(state, node, error, why) {
-    const { status } = this.#handlers;
-    if (STATES[state] && status.status.state !== 'closed') {
-      status.change(STATES[state], { node, reason: error ? errorOf(error, why) : null });
-    }
-  }
-
-  closed(error) {
-    if (!this.#over) {
-      this.flush();
-      this.#over = true;
-      this.#handlers.closed(error);
-    }
-  }
+  runtime.sessions.set(id, {
+    flush,
+    send: (bytes) => out.push(bytes),
+    state(state, node, error, why) {
+      if (STATES[state] && status.status.state !== 'closed') {
+        status.change(STATES[state], { node, reason: error ? errorOf(error, why) : null });
+      }
+    },
+    closed(error) {
+      flush();
+      runtime.sessions.delete(id);
+      closed(error);
+    },
+  });
+  runtime.put(0, OP.SESSION_OPEN, id, rights, auth | (dialler ? 256 : 0), 0, token);
+  return {
+    receive: (bytes) => put(OP.RECEIVE, 0, bytes),
+    lost: () => put(OP.LOST, IO_ERROR),
+    writable: (yes) => put(OP.WRITABLE, yes ? 1 : 0),
+    close: () => put(OP.CLOSE),
+    probe: () => put(OP.PROBE),
+  };
 }

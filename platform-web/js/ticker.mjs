@@ -9,14 +9,12 @@ export class Ticker {
 
   constructor(run) {
     this.run = () => {
-      if (this.#armed) {
-        this.#armed = false;
-        run();
-      }
+      this.#armed = false;
+      run();
     };
     if (typeof setImmediate !== 'function') {
       this.#channel = new MessageChannel();
-      this.#channel.port1.onmessage = this.run;
+      this.#channel.port1.onmessage = () => this.run?.();
     }
   }
 
@@ -27,14 +25,15 @@ export class Ticker {
       if (this.#channel) {
         this.#channel.port2.postMessage(0);
       } else {
-        setImmediate(this.run);
+        setImmediate(() => this.run?.());
       }
     }
   }
 
+  /** For good. */
   close() {
-    this.#armed = false;
-    this.run = () => {};
+    this.#armed = true;
+    this.run = null;
     this.#channel?.port1.close();
   }
 }

@@ -52,7 +52,7 @@ export class Types {
     const type = this.#names.get(name);
     if (!type) {
       throw new EncodeError(`no message type is called ${name}`, {
-        path: '$type', hint: 'types of C behaviours are known once the wasm module with them is loaded',
+        path: '$type', hint: `there are: ${this.names}`,
       });
     }
     this.#writeRecord(writer, type, message);
@@ -63,6 +63,7 @@ export class Types {
   writeAs(writer, number, object) {
     writer.forget();
     this.#writeRecord(writer, this.#list[number], object);
+    return number;
   }
 
   #writeRecord(writer, type, object) {
@@ -72,7 +73,7 @@ export class Types {
     const unknown = Object.keys(object).find(
       (key) => key !== '$type' && !type.fields.some((field) => field.name === key));
     if (unknown !== undefined) {
-      writer.refuse(`the field ${unknown}`, `${type.name} has ${type.fields.map((f) => f.name).join(', ')}`);
+      writer.refuse(`the field ${unknown}`, `${type.name} has ${type.fields.map((f) => f.name)}`);
     }
     const fields = type.fields.filter(({ name }) => object[name] !== undefined && object[name] !== null);
     writer.head(5, fields.length);

@@ -1,53 +1,31 @@
 // The worker's side: it waits for one message and becomes what that says, the engine of the page's runtime or a node of
 // its own. The whole package is one file (slim.mjs), which workers run too.
 import { createRuntime, inWorker } from './create.mjs';
-import { Engine } from './engine.mjs';
+import { makeEngine } from './engine.mjs';
 import { Status } from './status.mjs';
 import { packError, portSession } from './workers.mjs';
 
 // The engine's client here passes batches between the port and the engine.
-class PortClient {
-  #port;
-  #ops = [];
-  #hold = [];
-
-  constructor(port) {
-    this.#port = port;
-  }
-
-  /** What came before the page could listen. */
-  takeHeld() {
-    const [events = new Uint8Array(0)] = this.#hold;
-    this.#hold = null;
-    return events;
-  }
-
-  pushOps(ops) { this.#ops.push(ops); }
-  isAwaited() { return true; }
-  takeOps() { return this.#ops.shift() ?? null; }
-  drain() { return true; }
-  hasWork() { return this.#ops.length > 0; }
-
-  pushEvents(events) {
-    if (this.#hold) {
-      this.#hold.push(events);
-    } else {
-      this.#port.postMessage(events, [events.buffer]);
-    }
-  }
-
-  stopped() { this.#port.postMessage({ stopped: true }); }
-  crashed(error) { this.#port.postMessage({ error: packError(error.cause ?? error) }); }
-}
-
 function serveEngine({ module, options, port }) {
-  const client = new PortClient(port);
-  const engine = new Engine(module, client, { ...options, log: (...log) => port.postMessage({ log }) });
+  const queue = [];
+  let events; // before the page listens, there is one batch: what `create` left
+  let post = (first) => { events = first; };
+  const engine = makeEngine(module, {
+    takeOps: () => queue.shift() ?? null,
+    pushEvents: (batch) => post(batch),
+    drain: () => true,
+    hasWork: () => queue.length > 0,
+    isAwaited: () => true,
+    stopped: () => port.postMessage({ stopped: true }),
+    crashed: (error) => port.postMessage({ error: packError(error.cause) }),
+  }, { ...options, log: (...log) => port.postMessage({ log }) });
+  post = (batch) => port.postMessage(batch, [batch.buffer]);
   port.onmessage = ({ data }) => {
-    client.pushOps(data);
+    queue.push(data);
     engine.wake();
   };
-  port.postMessage({ version: engine.version, memory: engine.memory, events: client.takeHeld() });
+  const { version, memory } = engine;
+  port.postMessage({ version, memory, events });
 }
 
 async function serveNode({ module, options, spawn, setup, port }) {

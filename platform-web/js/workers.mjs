@@ -2,7 +2,7 @@
 // message, `{ troupe: 'engine' | 'node', port, ... }`, after which everything goes over the port.
 import { LoadError, NodeDownError, RuntimeCrashedError, TroupeError, UnsupportedError } from './errors.mjs';
 import { loadModule } from './load.mjs';
-import { ALL_RIGHTS, Session } from './session.mjs';
+import { ALL_RIGHTS, AUTH_INHERITED, openSession } from './session.mjs';
 import { Status } from './status.mjs';
 import { Ticker } from './ticker.mjs';
 
@@ -27,6 +27,7 @@ function makeWorker(workerUrl, name) {
 function openWorker(workerUrl, signal, message, onFailure) {
   const worker = makeWorker(workerUrl, message.options.name);
   const { port1: port, port2 } = new MessageChannel();
+  let isOpen = false;
   const opened = new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     signal?.addEventListener('abort', abort, { once: true });
@@ -35,12 +36,15 @@ function openWorker(workerUrl, signal, message, onFailure) {
       reject(new LoadError('the worker did not start', {
         cause, hint: 'serve slim.mjs from this origin, or pass `workerUrl`',
       }));
-      onFailure(cause);
+      if (isOpen) {
+        onFailure(cause);
+      }
     });
     port.onmessage = ({ data }) => {
       if (data.error) {
         reject(new TroupeError(data.error.code ?? 'load', data.error.message));
       }
+      isOpen = true;
       resolve({ worker, port, data });
     };
     worker.postMessage({ ...message, port: port2 }, [port2]);
@@ -52,108 +56,72 @@ function openWorker(workerUrl, signal, message, onFailure) {
 /** Errors cross a port as plain objects. */
 export const packError = (error) => ({ code: error?.code, message: String(error?.message ?? error) });
 
-/** An engine in a worker, with the interface of the one in engine.mjs. */
-export class RemoteEngine {
-  #worker;
-  #port;
-  #client;
-  #ticker = new Ticker(() => this.#tick());
-  #info;
-
-  static async start(module, client, { workerUrl, signal, log, ...options }) {
-    let engine;
-    const opened = await openWorker(workerUrl, signal, { troupe: 'engine', module, options },
-      (cause) => engine?.crash(cause));
-    engine = new RemoteEngine(opened, client, log);
-    return engine;
-  }
-
-  constructor({ worker, port, data: info }, client, log) {
-    this.#worker = worker;
-    this.#port = port;
-    this.#client = client;
-    this.#info = info;
-    port.onmessage = ({ data }) => {
-      if (data instanceof Uint8Array) {
-        client.pushEvents(data);
-        this.wake();
-      } else if (data.log) {
-        log(...data.log);
-      } else if (data.stopped) {
-        client.stopped();
-      } else {
-        this.crash(data.error);
-      }
-    };
-    client.pushEvents(info.events);
-  }
-
-  get version() { return this.#info.version; }
-  get memory() { return this.#info.memory; }
-  get ticks() { return this.#ticker.count; }
-
-  wake() {
-    this.#ticker.arm();
-  }
-
-  close() {
-    this.#ticker.close();
-    this.#port.close();
-    this.#worker.terminate();
-  }
-
-  crash(cause) {
-    this.#client.crashed(new RuntimeCrashedError(`the worker failed: ${cause?.message ?? cause}`, { cause }));
-  }
-
-  #tick() {
-    const client = this.#client;
+/** Starts an engine in a worker. It has the interface of the one in engine.mjs. */
+export async function startEngine(module, client, { workerUrl, signal, log, ...options }) {
+  const crash = (cause) =>
+    client.crashed(new RuntimeCrashedError(`the worker failed: ${cause?.message ?? cause}`, { cause }));
+  const { worker, port, data: info } = await openWorker(workerUrl, signal,
+    { troupe: 'engine', module, options }, crash);
+  const ticker = new Ticker(() => {
     try {
       const done = client.drain(performance.now() + 4);
       const ops = client.takeOps();
       if (ops) {
-        this.#port.postMessage(ops, [ops.buffer]);
+        port.postMessage(ops, [ops.buffer]);
       }
       if (!done || client.hasWork()) {
-        this.wake();
+        ticker.arm();
       }
     } catch (error) {
-      this.crash(error);
+      crash(error);
     }
-  }
+  });
+  port.onmessage = ({ data }) => {
+    if (data instanceof Uint8Array) {
+      client.pushEvents(data);
+      ticker.arm();
+    } else if (data.log) {
+      log(...data.log);
+    } else if (data.error) {
+      crash(data.error);
+    } else {
+      client.stopped();
+    }
+  };
+  client.pushEvents(info.events);
+  return {
+    ...info,
+    get ticks() { return ticker.count; },
+    wake: () => ticker.arm(),
+    close() {
+      ticker.close();
+      port.close();
+      worker.terminate();
+    },
+  };
 }
 
-/** A worker with a runtime of its own, seen from the page: `ref(name)`, `status`, `close()`. */
+/** A worker with a runtime of its own, as the page sees it. */
 class WorkerNode extends Status {
-  #runtime;
-  #worker;
-  #session;
-
+  /** `close()` ends the worker: its actors are gone at once. */
   constructor(runtime, worker, port) {
     super();
-    this.#runtime = runtime;
-    this.#worker = worker;
-    this.#session = portSession(runtime, port, true, this, (error) => this.fail(error));
-  }
-
-  /** Ends the worker: its actors are gone at once. */
-  async close() {
-    this.fail(null);
-  }
-
-  fail(reason) {
-    if (this.status.state !== 'closed') {
-      this.#runtime.disown(this);
-      this.#worker.terminate();
-      this.change('closed', { reason });
-      this.#session.lost();
-    }
+    const session = portSession(runtime, port, true, this, (error) => this.fail(error));
+    this.close = async () => this.fail(null);
+    this.fail = (reason) => {
+      if (this.status.state !== 'closed') {
+        runtime.disown(this);
+        worker.terminate();
+        this.change('closed', { reason });
+        session.lost();
+      }
+    };
   }
 }
 
 /** A session over a MessagePort between a page and its worker: the port itself is the proof. */
 export function portSession(runtime, port, dialler, status, closed) {
-  const session = new Session(runtime, { auth: 'inherited', dialler, rights: ALL_RIGHTS }, {
+  const session = openSession(runtime, { auth: AUTH_INHERITED, dialler, rights: ALL_RIGHTS }, {
     write: (bytes) => {
       const whole = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
       port.postMessage(whole, [whole.buffer]);

@@ -409,7 +409,7 @@ export function run(api, test, assert) {
     clearInterval(timer);
     assert(fired > 10, `${fired} timers in 300 ms`);
     assert(calls > 5, `${calls} calls in 300 ms`);
-    busy.forEach((ref) => runtime.kill(ref));
+    await Promise.all(busy.map((ref) => runtime.kill(ref)));
   });
 
   test(name('a trap in C crashes the runtime, and everything awaited is told'), async () => {
