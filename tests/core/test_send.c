@@ -66,7 +66,7 @@ static void throw_some(trp_ctx *ctx, game *play, uint32_t from) {
         play->throws_left--;
         uint32_t to = (uint32_t)fake_random_below(&play->seed, PLAYERS);
         throw what = {from, to, ++play->sent[from][to]};
-        size_t length = sizeof what + fake_random_below(&play->seed, 3) * 1000;
+        size_t length = sizeof what + (size_t)fake_random_below(&play->seed, 3) * 1000;
         trp_message *message = trp_message_new_bytes(ctx, NULL, length);
         memcpy(trp_message_body(message), &what, sizeof what);
         play->errors += trp_send(ctx, play->pids[to], message) != 0;
