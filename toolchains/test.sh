@@ -44,11 +44,11 @@ run_preset() { # preset
     started=$(date +%s)
     echo "== $name"
     if cmake --preset "$configure" >"$log" 2>&1 &&
-        cmake --build --preset "$configure" >>"$log" 2>&1; then
+        cmake --build --preset "$configure" -- -k 0 >>"$log" 2>&1; then
         { ctest --preset "$name" 2>&1; echo $? >build/status; } | tee -a "$log" | grep -v '^ *Start *[0-9]*:'
     else
         echo 1 >build/status
-        tail -n 60 "$log"
+        grep -vE '^\[[0-9]+/[0-9]+\]' "$log" | tail -n 100
         echo "$name did not build; the whole log is in $log"
     fi
     count_results "$name" "$result" "$(cat build/status)"

@@ -60,10 +60,11 @@ function(troupe_test_program name)
     endif()
 endfunction()
 
-# troupe_add_test(<name> SOURCES <file>... [LIBS <target>...] [NATIVE_ONLY] [TIMEOUT <seconds>])
-# A CMocka program. It passes when it exits with 0 and its own summary says that it ran something.
+# troupe_add_test(<name> SOURCES <file>... [LIBS <target>...] [NATIVE_ONLY] [SERIAL] [TIMEOUT <seconds>])
+# A CMocka program. It passes when it exits with 0 and its own summary says that it ran something. SERIAL
+# keeps other tests away while it runs, for suites that look at the real clock.
 function(troupe_add_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "NATIVE_ONLY" "TIMEOUT" "SOURCES;LIBS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "NATIVE_ONLY;SERIAL" "TIMEOUT" "SOURCES;LIBS")
     if(arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "troupe_add_test(${name}): unknown words: ${arg_UNPARSED_ARGUMENTS}")
     endif()
@@ -82,6 +83,7 @@ function(troupe_add_test name)
     add_test(NAME ${name} COMMAND "${TRP_TEST_SUPPORT_DIR}/run-cmocka.sh" ${command})
     set_tests_properties(${name} PROPERTIES
         TIMEOUT ${arg_TIMEOUT}
+        RUN_SERIAL ${arg_SERIAL}
         ENVIRONMENT "${TRP_TEST_ENVIRONMENT}")
     if(EMSCRIPTEN)
         set_property(GLOBAL APPEND PROPERTY TRP_CHROMIUM_PROGRAMS
