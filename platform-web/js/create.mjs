@@ -1,6 +1,6 @@
 // createRuntime: options, loading, and the choice where the engine runs.
 import { makeEngine } from './engine.mjs';
-import { isNode, loadModule } from './load.mjs';
+import { loadModule } from './load.mjs';
 import { Runtime } from './runtime.mjs';
 import { startEngine } from './workers.mjs';
 
@@ -14,7 +14,7 @@ function defaultLog(level, who, text) {
 // A name of its own for each tab: two nodes of one name cannot be told apart.
 function randomName() {
   const [n] = crypto.getRandomValues(new Uint32Array(1));
-  return `${isNode ? 'node' : 'page'}-${n.toString(36)}`;
+  return `js-${n.toString(36)}`;
 }
 
 export async function createRuntime(options = {}) {

@@ -2,10 +2,6 @@
 import { bytesOf } from './cbor.mjs';
 import { LoadError, UnsupportedError } from './errors.mjs';
 
-/** A built-in module of Node, out of sight of bundlers. */
-export const nodeModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ `node:${name}`);
-export const isNode = typeof process === 'object' && Boolean(process.versions?.node);
-
 /**
  * Compiles `source`: a WebAssembly.Module, bytes, a Response, a URL, or the text (or module) that
  * `troupe_add_web_module` writes; also a promise of any of these.
@@ -68,14 +64,10 @@ async function bytesFrom(source, signal) {
 
 async function fetchFrom(location, signal) {
   try {
-    if (isNode && /^file:/.test(location)) {
-      const { readFile } = await nodeModule('fs/promises');
-      return await readFile(new URL(location), { signal });
-    }
     return await fetch(location, { signal });
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new LoadError(`cannot fetch ${location}`, { cause });
+    throw new LoadError(`cannot fetch ${location}`, { cause, hint: 'in Node, pass the bytes of the file' });
   }
 }
 
