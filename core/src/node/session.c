@@ -431,22 +431,14 @@ static void init_session(trp_session *session, trpi_node *node, trp_ctx *ctx,
     trpi_handed_init(&session->handed, host);
 }
 
-int trp_session_open(trp_ctx *ctx, const trp_transport *transport,
-                     const trp_session_options *options, trp_session **out) {
-    trpi_node *node = trpi_node_of(ctx);
-    if (node == NULL) {
-        return TRP_ESTATE;
-    }
-    int error = check_options(node, transport, options);
-    if (error != 0) {
-        return error;
-    }
+static int open_session(trp_ctx *ctx, trpi_node *node, const trp_transport *transport,
+                        const trp_session_options *options, trp_session **out) {
     trp_session *session = trpi_node_alloc(node, sizeof *session);
     if (session == NULL) {
         return TRP_ENOMEM;
     }
     init_session(session, node, ctx, options);
-    error = start_engine(session, transport, options);
+    int error = start_engine(session, transport, options);
     error = error != 0 ? error : enlist(node, session);
     if (error == 0) {
         error = spawn(session);
@@ -461,6 +453,22 @@ int trp_session_open(trp_ctx *ctx, const trp_transport *transport,
     *out = session;
     poke(session);
     return 0;
+}
+
+/* The caller's structs may be of an older version, which knew fewer members. */
+int trp_session_open(trp_ctx *ctx, const trp_transport *transport,
+                     const trp_session_options *options, trp_session **out) {
+    trpi_node *node = trpi_node_of(ctx);
+    trp_transport way_out = {0};
+    trp_session_options chosen = {0};
+    if (node == NULL) {
+        return TRP_ESTATE;
+    }
+    memcpy(&way_out, transport,
+           transport->size < sizeof way_out ? transport->size : sizeof way_out);
+    memcpy(&chosen, options, options->size < sizeof chosen ? options->size : sizeof chosen);
+    int error = check_options(node, &way_out, &chosen);
+    return error != 0 ? error : open_session(ctx, node, &way_out, &chosen, out);
 }
 
 /* ---- the host's calls: note and poke ---- */
