@@ -214,14 +214,8 @@ export class Actor {
       this.runtime.settle(id, new ClosedError('the calling actor has ended', { reason }));
     }
     if (reason.kind !== 'killed') {
-      try {
-        const result = this.behaviour.stop?.(reason, this.ctx);
-        if (isPromise(result)) {
-          result.then(null, (error) => this.runtime.reportError(error, this));
-        }
-      } catch (error) {
-        this.runtime.reportError(error, this);
-      }
+      const stop = async () => this.behaviour.stop?.(reason, this.ctx);
+      stop().catch((error) => this.runtime.reportError(error, this));
     }
   }
 }

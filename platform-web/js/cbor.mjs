@@ -167,12 +167,6 @@ export class Writer {
       for (let i = 0; i < object.length; i++) {
         this.under(i, () => this.value(object[i]));
       }
-    } else if (object instanceof Map) {
-      this.head(5, object.size);
-      for (const [key, value] of object) {
-        this.value(key);
-        this.under(String(key), () => this.value(value));
-      }
     } else {
       this.record(object);
     }

@@ -21,7 +21,7 @@ export async function createRuntime(options = {}) {
   const { wasm, signal, place = 'page', log = defaultLog } = options;
   signal?.throwIfAborted();
   if (place !== 'page' && place !== 'worker') {
-    throw new TypeError(`place is 'page' or 'worker', not ${place}`);
+    throw new TypeError(`no such place: ${place}`);
   }
   const module = await loadModule(wasm, signal);
   signal?.throwIfAborted();

@@ -140,8 +140,8 @@ export function makeEngine(module, client, options) {
   fill(encoder.encode(options.name));
   const { actorsMax = 0, mailboxMessages = 0, heartbeatMs = 0, patienceMs = 0 } = options;
   const error = wasm.create(actorsMax, mailboxMessages, heartbeatMs, patienceMs);
-  if (error !== 0) {
-    throw errorOf(error, `the runtime could not be created: ${textAt(wasm.error_text(error))}`,
+  if (error) {
+    throw errorOf(error, `cannot create the runtime: ${textAt(wasm.error_text(error))}`,
       { hint: 'a node name is 1 to 63 printable ASCII characters' });
   }
   takeEvents();
@@ -149,7 +149,6 @@ export function makeEngine(module, client, options) {
     close,
     version: textAt(wasm.version()),
     get ticks() { return ticker.count; },
-    get memory() { return wasm.memory.buffer.byteLength; },
     /** Asks for a tick. */
     wake: () => ticker.arm(),
   };

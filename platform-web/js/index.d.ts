@@ -20,7 +20,6 @@ export type Value =
   | ArrayBufferView
   | Ref
   | readonly unknown[]
-  | ReadonlyMap<unknown, unknown>
   | object;
 
 export type ExitKind = 'normal' | 'shutdown' | 'killed' | 'noproc' | 'noconnection' | 'error';
@@ -100,7 +99,6 @@ export interface Monitor {
   /** Rejects only if the monitor is cancelled or the runtime ends. */
   readonly down: Promise<{ ref: Target; reason: ExitReason }>;
   cancel(): void;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export type Right =
@@ -196,8 +194,6 @@ export interface RuntimeInfo {
   readonly types: string[];
   /** Event-loop ticks so far. An idle runtime adds none. */
   readonly ticks: number;
-  /** Bytes of wasm memory. */
-  readonly memory: number;
 }
 
 export interface Stats {

@@ -26,8 +26,8 @@ export async function loadModule(source, signal) {
 async function compile(bytes) {
   const [a, b, c, d] = bytes;
   if (a !== 0 || b !== 0x61 || c !== 0x73 || d !== 0x6d) {
-    throw new LoadError(a === 0x3c ? 'got HTML instead of WebAssembly' : 'got something that is not WebAssembly', {
-      hint: 'check the URL, and that the bundler copies .wasm files',
+    throw new LoadError(`got ${a === 0x3c ? 'HTML' : 'something else'} instead of WebAssembly`, {
+      hint: 'check the URL and what the bundler does to .wasm files',
     });
   }
   try {

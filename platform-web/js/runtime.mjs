@@ -54,7 +54,7 @@ export class Runtime {
     return {
       version: this.#engine.version, name: this.name, place: this.#options.place,
       behaviours: [...this.#behaviours.keys()], types: this.types.names,
-      ticks: this.#engine.ticks, memory: this.#engine.memory,
+      ticks: this.#engine.ticks,
     };
   }
 
@@ -83,7 +83,7 @@ export class Runtime {
       throw new EncodeError(`${behaviour} takes no argument`, { path: '' });
     }
     const body = args === undefined ? undefined : (writer) => this.types.writeAs(writer, type, args);
-    return this.#ask(undefined, `cannot spawn ${behaviour}`, makeSpawned,
+    return this.#ask(undefined, makeSpawned,
       (id) => this.put(MAIN, OP.SPAWN, id, type, 0, 0, `${behaviour}\0${name}`, body));
   }
 
@@ -94,7 +94,7 @@ export class Runtime {
     const key = this.nextId();
     const actor = new Actor(this, key, behaviour);
     this.#actors.set(key, actor);
-    const spawned = this.#ask(undefined, 'cannot spawn', makeSpawned,
+    const spawned = this.#ask(undefined, makeSpawned,
       () => this.put(MAIN, OP.SPAWN_PORT, key, 0, 0, 0, name), key);
     return spawned.then((ref) => new Promise((resolve, reject) => {
       actor.start(ref, args, (error) => (error ? reject(error) : resolve(ref)));
@@ -106,7 +106,7 @@ export class Runtime {
 
   /** Who has this name here, or null. */
   whereis(name, { signal } = {}) {
-    return this.#ask(signal, '', (data, error) => (error ? null : makeRef(textOf(data))),
+    return this.#ask(signal, (data, error) => (error ? null : makeRef(textOf(data))),
       (id) => this.put(MAIN, OP.WHEREIS, id, 0, 0, 0, name));
   }
 
@@ -120,19 +120,19 @@ export class Runtime {
         this.put(MAIN, OP.DEMONITOR, id);
       }
     };
-    return { ref, down, cancel, [asyncDispose]: async () => cancel() };
+    return { ref, down, cancel };
   }
 
   /** Asks an actor to end, after what it was sent before. False if it was gone. */
   async stop(ref, reason, { signal } = {}) {
     const [kind, code, text] = reasonNumbers(reason);
-    return this.#ask(signal, '', notGone,
+    return this.#ask(signal, notGone,
       (id) => this.put(MAIN, OP.STOP, id, kind, 0, code, this.target(ref), text));
   }
 
   /** Ends an actor at once. False if it was gone. */
   kill(ref, { signal } = {}) {
-    return this.#ask(signal, '', notGone, (id) => this.put(MAIN, OP.KILL, id, 0, 0, 0, this.target(ref)));
+    return this.#ask(signal, notGone, (id) => this.put(MAIN, OP.KILL, id, 0, 0, 0, this.target(ref)));
   }
 
   // --- messages -------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ export class Runtime {
 
   /** Counters of the core. */
   stats({ signal } = {}) {
-    return this.#ask(signal, 'no statistics', (data) => {
+    return this.#ask(signal, (data) => {
       const numbers = new Float64Array(data.slice().buffer);
       return Object.fromEntries(STATS.map((name, i) => [name, numbers[i]]));
     }, (id) => this.put(MAIN, OP.STATS, id));
@@ -293,8 +293,8 @@ export class Runtime {
     }
   }
 
-  #ask(signal, failure, take, start, id = this.nextId()) {
-    return this.#wait({ id, signal, failure, take }, () => start(id));
+  #ask(signal, take, start, id = this.nextId()) {
+    return this.#wait({ id, signal, take }, () => start(id));
   }
 
   // Registers a promise under entry.id and starts what will settle it.
@@ -439,9 +439,9 @@ export class Runtime {
       case EVENT.BEHAVIOUR:
         return this.#behaviours.set(textOf(a), value);
       case EVENT.RESULT:
-        return this.#result(id, value, a);
+        return this.#settleWith(id, () => this.#pending.get(id).take(a, value));
       case EVENT.REPLY:
-        return this.#reply(id, value, a);
+        return this.#settleWith(id, () => this.types.read(value, a));
       case EVENT.FAILURE:
         return this.#failure(id, value, reasonOf(extra, number, textOf(a)));
       case EVENT.ACTIVATE: {
@@ -464,21 +464,10 @@ export class Runtime {
     }
   }
 
-  #result(id, error, data) {
-    const entry = this.#pending.get(id);
-    if (!entry) {
-      return;
-    }
+  // Settles with what `make` returns or throws.
+  #settleWith(id, make) {
     try {
-      this.settle(id, null, entry.take(data, error, entry.failure));
-    } catch (failure) {
-      this.settle(id, failure);
-    }
-  }
-
-  #reply(id, type, body) {
-    try {
-      this.settle(id, null, this.types.read(type, body));
+      this.settle(id, null, make());
     } catch (error) {
       this.settle(id, error);
     }
@@ -509,9 +498,9 @@ function failureText(number, to, reason, { timeout }) {
   }
 }
 
-function makeSpawned(data, error, failure) {
+function makeSpawned(data, error) {
   if (error) {
-    throw errorOf(error, error === -10 ? `${failure}: the name is taken` : failure);
+    throw errorOf(error, error === -10 ? 'the name is taken' : 'the actor could not be spawned');
   }
   return makeRef(textOf(data));
 }

@@ -54,7 +54,7 @@ export class Status {
   /** A ref to whoever is called `name` on the other node, now and after a reconnection. */
   ref(name) {
     if (!this.node) {
-      throw new NodeDownError('the name of the other node is not known yet', { hint: 'await link.ready first' });
+      throw new NodeDownError('the other node is not known yet', { hint: 'await `ready` first' });
     }
     return makeRef(`<${this.node}!${name}>`);
   }

@@ -24,8 +24,7 @@ function serveEngine({ module, options, port }) {
     queue.push(data);
     engine.wake();
   };
-  const { version, memory } = engine;
-  port.postMessage({ version, memory, events });
+  port.postMessage({ version: engine.version, events });
 }
 
 async function serveNode({ module, options, spawn, setup, port }) {

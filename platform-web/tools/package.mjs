@@ -15,11 +15,12 @@ if (!inlined) {
 // Property names that never leave the bundle, so that they may be shortened. The wasm's exports and whatever a user
 // or another realm sees is not among them.
 const INTERNAL = [
-  'activate', 'argument', 'arm', 'attach', 'auth', 'behaviour', 'blob', 'bytes', 'callAs', 'change', 'count', 'crash', 'crashed',
-  'ctx', 'current', 'depth', 'dialler', 'disown', 'element', 'ended', 'ending', 'extra', 'fail', 'failure', 'fields', 'float', 'flush',
-  'forget', 'handle', 'hasWork', 'head', 'integer', 'isAwaited', 'key', 'lost', 'monitors', 'more', 'nextId', 'numbers', 'own',
-  'parents', 'pending', 'pushEvents', 'put', 'putBody', 'raw', 'readField', 'record', 'refuse', 'reportError', 'resume', 'room',
-  'run', 'sendAs', 'sessions', 'settle', 'settleReady', 'simple', 'skip', 'stopped', 'tagged', 'takeOps', 'under', 'utf8',
+  'activate', 'argument', 'arm', 'attach', 'auth', 'behaviour', 'blob', 'bytes', 'callAs', 'change', 'crash',
+  'ctx', 'current', 'depth', 'dialler', 'disown', 'element', 'ended', 'ending', 'extra', 'fail', 'failure',
+  'fields', 'float', 'flush', 'forget', 'handle', 'hasWork', 'head', 'integer', 'isAwaited', 'key', 'lost',
+  'monitors', 'more', 'names', 'nextId', 'numbers', 'options', 'own', 'parents', 'pending', 'pushEvents',
+  'put', 'putBody', 'raw', 'record', 'refuse', 'reportError', 'resume', 'room', 'sendAs', 'sessions', 'settle',
+  'settleReady', 'simple', 'skip', 'stopped', 'tagged', 'takeOps', 'target', 'tick', 'types', 'under', 'utf8',
   'view', 'wake', 'words', 'work', 'writeAs', '[A-Z][A-Z_]+',
 ];
 

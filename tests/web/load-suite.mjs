@@ -8,13 +8,13 @@ export function runLoad({ createRuntime, wasmBytes }, test, assert) {
   const text = (string) => new TextEncoder().encode(string);
 
   test('load: HTML instead of wasm is named', () => fails({ wasm: text('<!doctype html>') }, 'load', 'HTML'));
-  test('load: bytes that are no wasm are named', () => fails({ wasm: text('nonsense') }, 'load', 'not WebAssembly'));
+  test('load: bytes that are no wasm are named', () => fails({ wasm: text('nonsense') }, 'load', 'something else'));
   test('load: a damaged module does not compile',
     () => fails({ wasm: wasmBytes.slice(0, 1000) }, 'load', 'does not compile'));
   test('load: another wasm module is refused',
     () => fails({ wasm: new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) }, 'load', 'not made with Troupe'));
   test('load: nothing at all', () => fails({ wasm: 42 }, 'load', 'nothing to load'));
-  test('load: a bad node name', () => fails({ wasm: wasmBytes, name: 'with blank' }, 'invalid', 'could not be created'));
+  test('load: a bad node name', () => fails({ wasm: wasmBytes, name: 'with blank' }, 'invalid', 'cannot create'));
 
   test('load: module, buffer, view and promise are taken', async () => {
     const module = await WebAssembly.compile(wasmBytes);
