@@ -29,6 +29,9 @@
 
 enum { WAKE_AWAKE, WAKE_WOKEN, WAKE_POLLING };
 
+/* A scheduler that looked in vain many times still looks so long: long enough to notice that times have changed. */
+#define SPIN_MIN_NS 2000
+
 /* One waiting trpi_driver_call_wait; lives on the waiter's stack. */
 typedef struct pending_call {
     trpi_link link;
@@ -74,17 +77,35 @@ static bool may_block(trpi_driver *driver) {
                                                    memory_order_acq_rel, memory_order_acquire);
 }
 
-/* Looks for a wake for a short while, which is cheaper than to block if one comes. */
+/* Tells the processor that this is a waiting loop. */
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/*
+ * Looks for a wake for a short while, which is cheaper than to block if one comes: on the machine of the first
+ * measurements a message between two schedulers took 39 us when both block and 0.4 us when both look. How long it
+ * looks adapts: twice as long after a success, half as long in vain, so a scheduler with nothing to do soon blocks at once.
+ */
 static bool spin_for_wake(trpi_driver *driver) {
-    uint64_t end = uv_hrtime() + driver->spin_ns;
+    uint64_t end = uv_hrtime() + driver->spin_now_ns;
+    bool found = false;
     do {
-        for (int i = 0; i < 64; i++) {
-            if (atomic_load_explicit(&driver->wake_state, memory_order_relaxed) == WAKE_WOKEN) {
-                return true;
-            }
+        for (int i = 0; i < 32 && !found; i++) {
+            relax();
+            found = atomic_load_explicit(&driver->wake_state, memory_order_relaxed) == WAKE_WOKEN;
         }
-    } while (uv_hrtime() < end);
-    return false;
+    } while (!found && uv_hrtime() < end);
+    uint64_t next = found ? driver->spin_now_ns * 2 : driver->spin_now_ns / 2;
+    driver->spin_now_ns = next < SPIN_MIN_NS ? SPIN_MIN_NS : next;
+    if (driver->spin_now_ns > driver->spin_ns) {
+        driver->spin_now_ns = driver->spin_ns;
+    }
+    return found;
 }
 
 static void on_async(uv_async_t *async) {

@@ -65,8 +65,9 @@ struct trpi_driver {
     atomic_int wake_state; /* see driver.c */
     atomic_bool stop_requested;
     uint64_t step_ns;
-    uint64_t spin_ns;
-    uint64_t armed_ns; /* deadline that `timer` stands for, TRP_NEVER if it is stopped */
+    uint64_t spin_ns;     /* longest look for work before blocking; 0 for none */
+    uint64_t spin_now_ns; /* how long it looks next time */
+    uint64_t armed_ns;    /* deadline that `timer` stands for, TRP_NEVER if it is stopped */
     trpi_phase phase;
     void (*on_ended)(trpi_driver *driver);  /* phase ENDED was reached by a stop */
     void (*on_closed)(trpi_driver *driver); /* every handle is closed; the last use of the driver */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define DEFAULT_STEP_NS TRP_NS_PER_MS
+#define DEFAULT_SPIN_NS 50000
 
 struct trp_native {
     trp_runtime *runtime;
@@ -175,6 +176,14 @@ static void on_driver_closed(trpi_driver *driver) {
     }
 }
 
+/* With one scheduler all wakes come from outside of the runtime, and seldom: nothing to look for. */
+static uint64_t choose_spin(const trp_native *native) {
+    if (native->config.spin_ns != 0) {
+        return native->config.spin_ns == TRP_NEVER ? 0 : native->config.spin_ns;
+    }
+    return native->drivers_len > 1 ? DEFAULT_SPIN_NS : 0;
+}
+
 static int init_drivers(trp_native *native) {
     const trp_native_config *config = &native->config;
     for (unsigned i = 0; i < native->drivers_len; i++) {
@@ -183,7 +192,8 @@ static int init_drivers(trp_native *native) {
         driver->runtime = native->runtime;
         driver->index = i;
         driver->step_ns = config->step_ns != 0 ? config->step_ns : DEFAULT_STEP_NS;
-        driver->spin_ns = config->spin_ns;
+        driver->spin_ns = choose_spin(native);
+        driver->spin_now_ns = driver->spin_ns;
         driver->on_ended = on_driver_ended;
         driver->on_closed = on_driver_closed;
         int error = trpi_driver_init(driver, config->loop);

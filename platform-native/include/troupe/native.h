@@ -40,7 +40,8 @@ typedef struct trp_native_config {
     bool log_debug;    /**< also write lines of level DEBUG */
     bool count_memory; /**< count live bytes (always on in debug builds) */
     uint64_t step_ns;  /**< time budget of a step; default 1 ms */
-    uint64_t spin_ns;  /**< how long an idle scheduler looks for work before it blocks; default 0 */
+    /** longest look for work before an idle scheduler blocks; default 50 us with several schedulers; TRP_NEVER: none */
+    uint64_t spin_ns;
     /** Optional, in place of the built-in log. As trp_host.log, `arg` first. */
     void (*log)(void *arg, int level, const char *who, const char *text, size_t length);
     /** Optional. As trp_host.trace, `arg` first. */
