@@ -40,6 +40,7 @@ struct trp_ctx {
     trpi_scheduler sched; /* first: a trp_ctx is a scheduler is a pool */
     trp_runtime *runtime;
     trpi_frame frame;
+    uint32_t select_turn; /* where the next fair select begins */
     uint32_t spawn_depth;
     uint32_t sample_left; /* sends until the next one counted in a mailbox with the default limit */
     bool is_stepping;

@@ -45,6 +45,12 @@ void trpi_entry_give_up(trp_ctx *ctx, trpi_entry *entry) {
         give_up_monitor(ctx, entry);
         return;
     }
+    if (entry->kind == TRPI_ENTRY_WAIT) {
+        trpi_wait *wait = entry->u.wait;
+        trpi_entry_release(ctx, entry);
+        wait->end(ctx, wait);
+        return;
+    }
     trp_message *kept = entry->kind == TRPI_ENTRY_SEND_AFTER ? entry->u.message : NULL;
     trpi_entry_release(ctx, entry);
     trp_message_drop(ctx, kept);

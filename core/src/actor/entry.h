@@ -19,8 +19,16 @@ typedef enum trpi_entry_kind {
     TRPI_ENTRY_TIMER = 1,
     TRPI_ENTRY_SEND_AFTER,
     TRPI_ENTRY_REQUEST,
-    TRPI_ENTRY_MONITOR
+    TRPI_ENTRY_MONITOR,
+    TRPI_ENTRY_WAIT /* for something that answers like a request: a channel */
 } trpi_entry_kind;
+
+/* What a WAIT entry stands for; embedded in it. */
+typedef struct trpi_wait {
+    void (*end)(trp_ctx *ctx, struct trpi_wait *wait); /* the entry is given up: frees it */
+    bool (*woken)(trp_ctx *ctx,
+                  struct trpi_wait *wait); /* the answer has come: true if that ends it */
+} trpi_wait;
 
 enum {
     TRPI_TIMER_IDLE = 0,
@@ -41,6 +49,7 @@ struct trpi_entry {
     trpi_entry *next; /* of the same owner */
     trpi_entry **pprev;
     union {
+        trpi_wait *wait;    /* WAIT */
         uint64_t period_ns; /* TIMER: 0 = once */
         trp_message *
             message; /* SEND_AFTER: to be sent; MONITOR: the MONITOR block as long as the target has it */

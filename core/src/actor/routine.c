@@ -175,6 +175,10 @@ int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref
     return 0;
 }
 
+bool trpi_routine_is_running(trp_ctx *ctx) {
+    return in_body(ctx) != NULL;
+}
+
 void trpi_routine_pause(trp_ctx *ctx) {
     routine_state *state = in_body(ctx);
     if (state == NULL) {
@@ -209,8 +213,7 @@ void trpi_routine_forget(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason
     }
 }
 
-/* A timer whose timeout ends a wait. With no delay it fires behind what has come already. */
-static int arm(trp_ctx *ctx, uint64_t delay_ns, trp_ref *ref) {
+int trpi_routine_arm(trp_ctx *ctx, uint64_t delay_ns, trp_ref *ref) {
     trpi_entry *entry = trpi_entry_new(ctx, TRPI_ENTRY_TIMER);
     if (entry == NULL) {
         return TRP_ENOMEM;
@@ -243,7 +246,7 @@ int trp_receive(trp_ctx *ctx, const trp_filter *filter, uint64_t timeout_ns,
     trp_ref timer = 0;
     int error = in_body(ctx) == NULL ? TRP_ESTATE : check_filter(filter);
     if (error == 0 && timeout_ns != TRP_NEVER) {
-        error = arm(ctx, timeout_ns, &timer);
+        error = trpi_routine_arm(ctx, timeout_ns, &timer);
     }
     if (error == 0) {
         trp_message *got;
@@ -289,7 +292,7 @@ int trp_call(trp_ctx *ctx, trp_pid to, trp_message *message, uint64_t timeout_ns
 
 int trp_sleep(trp_ctx *ctx, uint64_t duration_ns) {
     trp_filter filter = {sizeof filter, NULL, 0, 0};
-    int error = in_body(ctx) == NULL ? TRP_ESTATE : arm(ctx, duration_ns, &filter.ref);
+    int error = in_body(ctx) == NULL ? TRP_ESTATE : trpi_routine_arm(ctx, duration_ns, &filter.ref);
     if (error != 0) {
         return error;
     }

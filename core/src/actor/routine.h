@@ -5,6 +5,12 @@
 #include "actor/actor.h"
 #include "troupe/routine.h"
 
+/* True if the running actor is a routine in its body: it may block. */
+bool trpi_routine_is_running(trp_ctx *ctx);
+
+/* A timer whose timeout ends a wait. With no delay it fires behind what has come already. */
+int trpi_routine_arm(trp_ctx *ctx, uint64_t delay_ns, trp_ref *ref);
+
 /*
  * If the running actor is a routine in its body: ends it for `reason` and never comes back. False:
  * it is none.

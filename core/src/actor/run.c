@@ -74,6 +74,10 @@ static void leave_mailbox(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
 /* ---- one function for each kind of message; each returns what is owed to its block ---- */
 
 static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if ((message->flags & TRPI_FLAG_RETURNED) != 0) {
+        lend(ctx, actor, message);
+        return TRPI_OWES_FREE;
+    }
     if (trpi_room_granted(ctx, actor, message->ref)) {
         return TRPI_OWES_FREE;
     }
@@ -82,7 +86,10 @@ static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
         trpi_count(&ctx->late_replies, 1);
         return TRPI_OWES_FREE;
     }
-    trpi_entry_release(ctx, entry);
+    trpi_wait *wait = entry->kind == TRPI_ENTRY_WAIT ? entry->u.wait : NULL;
+    if (wait == NULL || wait->woken(ctx, wait)) {
+        trpi_entry_release(ctx, entry);
+    }
     lend(ctx, actor, message);
     return TRPI_OWES_FREE;
 }
@@ -159,8 +166,9 @@ static void on_signal(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
         }
         break;
     }
+    case TRPI_ENTRY_WAIT:
     case TRPI_ENTRY_MONITOR:
-        trpi_fatal(ctx->runtime, "a monitor has no timer");
+        trpi_fatal(ctx->runtime, "a monitor or a wait has no timer");
     }
 }
 

@@ -28,7 +28,8 @@ struct trpi_stash {
     stash_list **heap; /* lists with messages, the one with the oldest first message on top */
     uint32_t heap_len;
     uint32_t heap_capacity;
-    uint64_t age; /* given to the next message */
+    uint64_t age;       /* given to the next message */
+    uint64_t front_age; /* given to the next one that is put back */
     trp_ref muted_by;
     bool is_filtering;
     trp_ref refs[2];
@@ -37,6 +38,9 @@ struct trpi_stash {
 };
 
 enum { FIRST_HEAP = 8 };
+
+/* Ages have 48 bits; what is put back counts down from here. */
+#define FIRST_AGE (UINT64_C(1) << 40)
 
 /* ---- age ---- */
 
@@ -196,6 +200,21 @@ void trpi_stash_add(trp_ctx *ctx, trpi_stash *stash, trp_message *message, trpi_
     }
 }
 
+void trpi_stash_put_back(trp_ctx *ctx, trpi_stash *stash, trp_message *message) {
+    stash->pool = &ctx->sched.pool;
+    stash_list *list = list_for(stash, trpi_key_of(message));
+    bool is_new = list->first == NULL;
+    set_age(message, --stash->front_age);
+    trpi_store(&message->link.next, list->first, TRPI_RELAXED);
+    list->first = message;
+    if (is_new) {
+        list->last = message;
+        heap_add(stash, list);
+    } else {
+        sift_up(stash, list);
+    }
+}
+
 /* ---- what the filter asks for ---- */
 
 static bool matches(const trpi_stash *stash, trpi_key key) {
@@ -345,6 +364,8 @@ trpi_stash *trpi_stash_of(trp_ctx *ctx, trpi_actor *actor) {
     }
     memset(stash, 0, sizeof *stash);
     stash->pool = &ctx->sched.pool;
+    stash->age = FIRST_AGE;
+    stash->front_age = FIRST_AGE;
     trpi_map_init(&stash->by_tag, &ctx->runtime->host);
     trpi_map_init(&stash->by_ref, &ctx->runtime->host);
     if (!reserve_heap(stash)) {

@@ -47,6 +47,9 @@ void trpi_stash_unfilter(trpi_stash *stash);
 /* Puts a message aside that has left the mailbox. Cannot fail. */
 void trpi_stash_add(trp_ctx *ctx, trpi_stash *stash, trp_message *message, trpi_key key);
 
+/* Puts back a message that was lent and is to be the next of all. */
+void trpi_stash_put_back(trp_ctx *ctx, trpi_stash *stash, trp_message *message);
+
 /* Takes the oldest waiting message that the filter lets through, or NULL. */
 trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash);
 

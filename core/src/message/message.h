@@ -27,17 +27,18 @@ typedef enum trpi_kind {
     TRPI_UNLINK,    /* these three: link.c has the bodies */
     TRPI_UNLINK_ACK,
     TRPI_EXIT, /* a LINK block on its way with the reason */
-    TRPI_ROOM,       /* a muted sender asks for room; ref names its entry */
+    TRPI_ROOM, /* a muted sender asks for room; ref names its entry */
     TRPI_CALL, /* body: a function to run with the root ctx */
     TRPI_STUB  /* a mailbox's own filler, never handled */
 } trpi_kind;
 
 enum {
-    TRPI_FLAG_TAKEN = 1,   /* the handler made it its own: do not free after it returns */
-    TRPI_FLAG_SETTLED = 2, /* a request that has been answered */
-    TRPI_FLAG_COUNTED = 4, /* stands for several in the mailbox's sampled count */
-    TRPI_FLAG_PROXY = 8,   /* hand it to `handle` as it is, whatever its kind: for sessions */
-    TRPI_FLAG_STATIC = 16, /* belongs to the scheduler, lives until the handler returns */
+    TRPI_FLAG_TAKEN = 1,     /* the handler made it its own: do not free after it returns */
+    TRPI_FLAG_SETTLED = 2,   /* a request that has been answered */
+    TRPI_FLAG_COUNTED = 4,   /* stands for several in the mailbox's sampled count */
+    TRPI_FLAG_PROXY = 8,     /* hand it to `handle` as it is, whatever its kind: for sessions */
+    TRPI_FLAG_RETURNED = 64, /* was lent already and put back: to be lent again as it is */
+    TRPI_FLAG_STATIC = 16,   /* belongs to the scheduler, lives until the handler returns */
     TRPI_FLAG_FAILED =
         32 /* a request that is to be answered with the error code in `tag` when it is disposed of */
 };

@@ -9,8 +9,10 @@
 #include "actor/request.h"
 #include "troupe/codec.h"
 #include "troupe/error.h"
+#include "troupe/link.h"
 #include "troupe/monitor.h"
 #include "troupe/name.h"
+#include "troupe/timer.h"
 
 /* ---- pids ---- */
 
@@ -162,6 +164,21 @@ static int read_target(trp_session *session, trpi_reader *reader, uint32_t neede
 
 /* ---- bodies ---- */
 
+/* What the runtime itself tells an actor must not be said by somebody else. */
+static bool is_signal(const trp_type *type) {
+    return type == &trp_down_type || type == &trp_exited_type || type == &trp_timeout_type ||
+           type == &trp_request_error_type;
+}
+
+/* The type with that hash, and whether its messages may come in. */
+static int find_type(const trp_session *session, uint64_t hash, const trp_type **type) {
+    *type = trpi_map_get(&session->ctx->runtime->types, hash);
+    if (*type == NULL) {
+        return TRP_ETYPE;
+    }
+    return is_signal(*type) ? TRP_EPERM : 0;
+}
+
 static int read_payload(trp_session *session, trpi_reader *reader, trp_message **out) {
     trp_ctx *ctx = session->ctx;
     uint64_t tag = trpi_get(reader, 8);
@@ -179,10 +196,12 @@ static int read_payload(trp_session *session, trpi_reader *reader, trp_message *
             return TRP_ENOMEM;
         }
     } else {
-        const trp_type *type = trpi_map_get(&ctx->runtime->types, hash);
+        const trp_type *type;
         trp_codec_pids pids = {session, NULL, read_pid_item};
-        int error =
-            type == NULL ? TRP_ETYPE : trp_codec_decode(ctx, type, reader->at, length, &pids, out);
+        int error = find_type(session, hash, &type);
+        if (error == 0) {
+            error = trp_codec_decode(ctx, type, reader->at, length, &pids, out);
+        }
         if (error != 0) {
             return error;
         }
