@@ -368,6 +368,28 @@ static void test_answer_of_the_wrong_kind_ends_the_session(void **state) {
     assert_int_equal(server.events[0].body.down.reason.kind, TRP_EXIT_NOCONNECTION);
 }
 
+static void do_forge_down(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    deed *d = arg;
+    trp_message *message = trp_message_new(ctx, &trp_down_type);
+    ((trp_down *)trp_message_body(message))->ref = 1;
+    d->result = trp_send(ctx, d->to, message);
+}
+
+static void test_signals_cannot_be_forged(void **state) {
+    net *n = *state;
+    probe relay = {0};
+    probe guest = {0};
+    expose(n, "relay");
+    start(n, SERVER, &relay, "relay");
+    start(n, TAB, &guest, NULL);
+    assert_int_equal(trp_register_type(n->hosts[SERVER]->runtime, &trp_down_type), 0);
+    net_join(n, TAB, SERVER, TRP_AUTH_TOKEN);
+    (void)perform(n, TAB, &guest, do_forge_down, (deed){.to = net_name(n, TAB, SERVER, "relay")});
+    assert_int_equal(relay.events_len, 0);
+    assert_int_equal(fake_stats(n->hosts[SERVER]).dead_letters, 1);
+}
+
 static void test_nodes_behind_a_guest_are_bounded(void **state) {
     net *n = *state;
     probe relay = {0};
@@ -405,6 +427,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_answers_nobody_asked_for_are_ignored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer_of_the_wrong_kind_ends_the_session, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_signals_cannot_be_forged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nodes_behind_a_guest_are_bounded, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
