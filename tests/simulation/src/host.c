@@ -40,7 +40,8 @@ static void *on_realloc(void *self, void *block, size_t old_size, size_t new_siz
         return NULL;
     }
     memcpy(raw, &new_size, sizeof new_size);
-    node->live_bytes += new_size - old_size;
+    node->live_bytes += new_size;
+    node->live_bytes -= old_size;
     return raw + HEADER;
 }
 
