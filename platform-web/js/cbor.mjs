@@ -18,17 +18,11 @@ export const isRef = (value) =>
 
 /** Writes CBOR and raw bytes into a buffer that grows. */
 export class Writer {
-  constructor(size = 4096) {
-    this.reset(size);
-  }
-
-  reset(size) {
-    this.bytes = new Uint8Array(size);
-    this.view = new DataView(this.bytes.buffer);
-    this.at = 0;
-    this.path = [];
-    this.parents = [];
-  }
+  bytes = new Uint8Array(4096);
+  view = new DataView(this.bytes.buffer);
+  at = 0;
+  path = [];
+  parents = [];
 
   room(length) {
     if (this.at + length > this.bytes.length) {

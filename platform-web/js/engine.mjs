@@ -1,6 +1,6 @@
 // The engine: one instance of the wasm module, and the loop that steps it. Its client is whoever writes
 // operations and reads events: the runtime (runtime.mjs), or a port to one (worker.mjs). A client has
-//   takeOps()        the next batch of operations, or null
+//   takeOps()        the next batch of operations, which may be empty and is good until the next one is written
 //   pushEvents(b)    a batch of events
 //   drain(deadline)  works on events until then; true if none is left
 //   hasWork()        true if takeOps or drain has something to do
@@ -80,10 +80,7 @@ export function makeEngine(module, client, options) {
       if (!client.drain(deadline)) {
         return MORE;
       }
-      const ops = client.takeOps();
-      if (ops) {
-        fill(ops);
-      }
+      fill(client.takeOps());
       const result = step(deadline);
       takeEvents();
       if (result === DONE) {

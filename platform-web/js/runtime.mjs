@@ -338,11 +338,8 @@ export class Runtime {
 
   takeOps() {
     this.#endSegment();
-    if (this.#ops.at === 0) {
-      return null;
-    }
     const ops = this.#ops.bytes.subarray(0, this.#ops.at);
-    this.#ops.reset(Math.min(this.#ops.bytes.length, 65536));
+    this.#ops.at = 0;
     return ops;
   }
 

@@ -11,7 +11,7 @@ function serveEngine({ module, options, port }) {
   let events; // before the page listens, there is one batch: what `create` left
   let post = (first) => { events = first; };
   const engine = makeEngine(module, {
-    takeOps: () => queue.shift() ?? null,
+    takeOps: () => queue.shift() ?? new Uint8Array(0),
     pushEvents: (batch) => post(batch),
     drain: () => true,
     hasWork: () => queue.length > 0,

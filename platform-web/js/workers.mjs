@@ -65,8 +65,8 @@ export async function startEngine(module, client, { workerUrl, signal, log, ...o
   const ticker = new Ticker(() => {
     try {
       const done = client.drain(performance.now() + 4);
-      const ops = client.takeOps();
-      if (ops) {
+      const ops = client.takeOps().slice();
+      if (ops.length > 0) {
         port.postMessage(ops, [ops.buffer]);
       }
       if (!done || client.hasWork()) {
