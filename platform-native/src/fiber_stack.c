@@ -13,6 +13,7 @@
 
 #include "fiber_sanitize.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -150,9 +151,15 @@ static bool guard_all(const slab *made, size_t stride, trpi_guard guard) {
     return true;
 }
 
+/* Asks the kernel to read: emulators of Linux say yes to advice that they do not know. */
+static bool is_unreadable(const char *address) {
+    return access(address, F_OK) != 0 && errno == EFAULT;
+}
+
 /* Guards a new slab as well as it can be. */
 static trpi_guard guard_slab(slab *made, size_t stride, trpi_guard best) {
-    if (best == TRPI_GUARD_MARKED && guard_all(made, stride, TRPI_GUARD_MARKED)) {
+    if (best == TRPI_GUARD_MARKED && guard_all(made, stride, TRPI_GUARD_MARKED) &&
+        is_unreadable(made->base)) {
         return TRPI_GUARD_MARKED;
     }
     (void)madvise(made->base, made->length, ADVICE_GUARD_REMOVE);

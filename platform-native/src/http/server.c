@@ -6,7 +6,9 @@
  * - Upgrades to HTTP/2 must be refused: its WebSocket over HTTP/2 writes in front of the buffers it is given.
  * - After an unknown Upgrade header it goes on with headers that may be freed: such a connection is closed.
  * - CONNECT turns a connection into a raw one: closed as well.
- * - A context on a foreign loop is destroyed in several turns of the loop; only then is its pointer set to NULL.
+ * - A context on a foreign loop is destroyed in two calls: the first closes sockets and then, turns of the loop later, the
+ *   handles that the context itself has on the loop; the second, allowed only after that, frees it. Nothing tells when
+ *   that is, so those handles are remembered when the context is made, and looked for in the loop.
  */
 #include "http/server.h"
 
@@ -130,9 +132,59 @@ static void on_handle_closed(uv_handle_t *handle) {
     free(server);
 }
 
-/* libwebsockets closes its handles in the coming turns of the loop; the idle handle keeps them coming. */
+/* Handles of libwebsockets itself: the idle handles and timers of the loop but ours. */
+typedef struct handle_search {
+    trp_http_server *server;
+    unsigned found;
+} handle_search;
+
+static bool is_kept(const trp_http_server *server, const uv_handle_t *handle) {
+    for (unsigned i = 0; i < server->lws_handles_len; i++) {
+        if (server->lws_handles[i] == handle) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void count_kept(uv_handle_t *handle, void *arg) {
+    handle_search *search = arg;
+    search->found += is_kept(search->server, handle);
+}
+
+static void count_candidates(uv_handle_t *handle, void *arg) {
+    uv_handle_type type = uv_handle_get_type(handle);
+    *(unsigned *)arg += type == UV_IDLE || type == UV_TIMER;
+}
+
+static void keep_candidates(uv_handle_t *handle, void *arg) {
+    trp_http_server *server = arg;
+    uv_handle_type type = uv_handle_get_type(handle);
+    if (type == UV_IDLE || type == UV_TIMER) {
+        memmove(server->lws_handles + 1, server->lws_handles,
+                (TRPI_LWS_HANDLES_MAX - 1) * sizeof server->lws_handles[0]);
+        server->lws_handles[0] = handle;
+    }
+}
+
+/* uv_walk goes from the oldest handle to the youngest, so the last ones kept are those that came since `before`. */
+static void remember_handles(trp_http_server *server, unsigned before) {
+    unsigned after = 0;
+    uv_walk(server->driver->loop, count_candidates, &after);
+    uv_walk(server->driver->loop, keep_candidates, server);
+    server->lws_handles_len =
+        after - before < TRPI_LWS_HANDLES_MAX ? after - before : TRPI_LWS_HANDLES_MAX;
+}
+
 static void on_reap(uv_idle_t *idle) {
     trp_http_server *server = idle->data;
+    handle_search search = {server, 0};
+    if (server->context != NULL) {
+        uv_walk(server->driver->loop, count_kept, &search);
+        if (search.found == 0) {
+            lws_context_destroy(server->context); /* sets it to NULL */
+        }
+    }
     if (server->context == NULL) {
         uv_close((uv_handle_t *)&server->watchdog, on_handle_closed);
         uv_close((uv_handle_t *)&server->reaper, on_handle_closed);
@@ -228,10 +280,13 @@ static int start_libwebsockets(trp_http_server *server, const char *host, uint16
     info.max_http_header_pool = 128;
     info.timeout_secs = HEADERS_TIMEOUT_S;
     info.keepalive_timeout = KEEPALIVE_S;
+    unsigned before = 0;
+    uv_walk(server->driver->loop, count_candidates, &before);
     server->context = lws_create_context(&info);
     if (server->context == NULL) {
         return TRP_EIO;
     }
+    remember_handles(server, before);
     server->vhost = lws_create_vhost(server->context, &info);
     if (server->vhost == NULL) {
         return TRP_EADDRINUSE; /* it was free a moment ago */

@@ -20,6 +20,9 @@ _Static_assert(LWS_PRE <= TRPI_OUTPUT_HEADROOM, "libwebsockets writes its header
 /* Bytes of a file that are written at once. */
 #define TRPI_HTTP_PIECE 32768
 
+/* libwebsockets has an idle handle and a timer of its own on the loop; room for one more. */
+enum { TRPI_LWS_HANDLES_MAX = 3 };
+
 /* Index of a protocol in the server's table. */
 enum { TRPI_PROTOCOL_HTTP, TRPI_PROTOCOL_SESSION };
 
@@ -31,6 +34,8 @@ struct trp_http_server {
     struct lws_vhost *vhost;
     uv_timer_t watchdog; /* once a second while sessions are open */
     uv_idle_t reaper;    /* waits for libwebsockets to close its handles */
+    const uv_handle_t *lws_handles[TRPI_LWS_HANDLES_MAX];
+    unsigned lws_handles_len;
     unsigned handles_open;
     trpi_link sessions; /* of trpi_websocket */
     uint32_t connections_len;

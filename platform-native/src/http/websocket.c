@@ -216,6 +216,10 @@ static int transport_send(void *self, const void *bytes, size_t length) {
 static void transport_close(void *self, int error, const char *why) {
     trpi_websocket *websocket = self;
     websocket->session = NULL;
+    if (websocket->wsi == NULL) {
+        free_if_gone(websocket);
+        return;
+    }
     websocket->is_closing = true;
     websocket->close_error = error;
     websocket->progress_ns = uv_hrtime();
@@ -237,7 +241,6 @@ static int check_token(void *arg, const void *token, size_t length, uint32_t *ri
 static void session_state(void *arg, trp_session *session, trp_session_state state,
                           const char *node, int error, const char *why) {
     trpi_websocket *websocket = arg;
-    websocket->session = session; /* the first state may come before trp_session_open returns */
     if (state != TRP_SESSION_HANDSHAKE) {
         leave_half_open(websocket);
     }
@@ -254,11 +257,8 @@ static void session_state(void *arg, trp_session *session, trp_session_state sta
     trpi_report(websocket->server->driver, "ws", options->on_event, options->arg, &event);
 }
 
-static int open_session(trpi_websocket *websocket) {
+static int open_session(trpi_websocket *websocket, bool takes_peers) {
     const trp_http_options *options = &websocket->server->options;
-    uint32_t cookie = options->no_peers ? 0 : 1u << TRP_AUTH_COOKIE;
-    uint32_t rights =
-        options->no_peers ? options->guest_rights : options->guest_rights | options->peer_rights;
     const trp_transport transport = {
         .size = sizeof transport,
         .self = websocket,
@@ -267,19 +267,14 @@ static int open_session(trpi_websocket *websocket) {
     };
     const trp_session_options session = {
         .size = sizeof session,
-        .auths = 1u << TRP_AUTH_TOKEN | cookie,
-        .rights = rights,
+        .auths = 1u << TRP_AUTH_TOKEN | (takes_peers ? 1u << TRP_AUTH_COOKIE : 0),
+        .rights = options->guest_rights | (takes_peers ? options->peer_rights : 0),
         .arg = websocket,
         .check_token = check_token,
         .on_state = session_state,
     };
-    trp_session *opened = NULL;
-    trp_ctx *ctx = trpi_driver_ctx(websocket->server->driver);
-    int error = trp_session_open(ctx, &transport, &session, &opened);
-    if (error == TRP_OK && !websocket->is_closing) {
-        websocket->session = opened;
-    }
-    return error;
+    return trp_session_open(trpi_driver_ctx(websocket->server->driver), &transport, &session,
+                            &websocket->session);
 }
 
 /* ---- what libwebsockets calls ---- */
@@ -304,7 +299,10 @@ static int on_established(struct lws *wsi, trpi_websocket_slot *slot) {
     websocket->is_half_open = true;
     server->half_open_len++;
     slot->websocket = websocket;
-    int error = open_session(websocket);
+    int error = open_session(websocket, !server->options.no_peers);
+    if (error == TRP_EINVAL && !server->options.no_peers) {
+        error = open_session(websocket, false); /* a node without a cookie has no peers */
+    }
     if (error != TRP_OK) {
         trpi_native_logf(server->driver->native, TRP_LOG_WARN, "no session for ws %s: %s",
                          websocket->peer, trp_error_text(error));

@@ -19,9 +19,9 @@ static void flush(trpi_connection *connection);
 
 /* ---- closing the handles ---- */
 
-static void on_handle_closed(uv_handle_t *handle) {
-    trpi_connection *connection = handle->data;
-    if (--connection->handles_open > 0) {
+/* Frees the connection when its handles are closed and the session does not know it any more. */
+static void free_if_gone(trpi_connection *connection) {
+    if (connection->handles_open > 0 || connection->session != NULL) {
         return;
     }
     connection->config.on_gone(connection);
@@ -29,6 +29,12 @@ static void on_handle_closed(uv_handle_t *handle) {
     trpi_output_clear(&connection->pending);
     trpi_output_clear(&connection->writing);
     free(connection);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    trpi_connection *connection = handle->data;
+    connection->handles_open--;
+    free_if_gone(connection);
 }
 
 static void close_handles(trpi_connection *connection) {
@@ -43,6 +49,9 @@ static void close_handles(trpi_connection *connection) {
 
 /* The socket is useless: the session hears of it, or the connection just ends. */
 static void fail(trpi_connection *connection, int error) {
+    if (connection->is_broken) {
+        return;
+    }
     connection->is_broken = true;
     uv_read_stop((uv_stream_t *)&connection->stream);
     if (connection->session != NULL) {
@@ -223,6 +232,7 @@ static void transport_close(void *self, int error, const char *why) {
     (void)why;
     connection->session = NULL;
     if (connection->is_closing) {
+        free_if_gone(connection);
         return;
     }
     if (connection->is_broken) {
@@ -237,7 +247,7 @@ static void transport_close(void *self, int error, const char *why) {
 static void session_state(void *arg, trp_session *session, trp_session_state state,
                           const char *node, int error, const char *why) {
     trpi_connection *connection = arg;
-    connection->session = session; /* the first state may come before trp_session_open returns */
+    (void)session;
     connection->config.on_state(connection, state, node, error, why);
 }
 
@@ -274,10 +284,10 @@ void trpi_connection_close(trpi_connection *connection, trpi_closing how) {
         }
         return;
     }
-    connection->is_broken = true;
-    if (connection->session != NULL) {
+    if (connection->session != NULL && !connection->is_broken) {
         trp_session_lost(connection->session, TRP_ECLOSED);
     }
+    connection->is_broken = true;
     close_handles(connection);
 }
 
@@ -332,14 +342,10 @@ int trpi_connection_open(trpi_connection *connection) {
         .arg = connection,
         .on_state = session_state,
     };
-    trp_session *session = NULL;
-    error = trp_session_open(trpi_driver_ctx(connection->driver), &transport, &options, &session);
+    error = trp_session_open(trpi_driver_ctx(connection->driver), &transport, &options,
+                             &connection->session);
     if (error != TRP_OK) {
         close_handles(connection);
-        return error;
     }
-    if (!connection->is_lingering && !connection->is_closing) {
-        connection->session = session;
-    }
-    return TRP_OK;
+    return error;
 }
