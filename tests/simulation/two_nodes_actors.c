@@ -381,7 +381,7 @@ static tn_node *at_of(const void *state) {
 }
 
 static trp_message *make_note(trp_ctx *ctx, const tn_node *at, uint32_t number) {
-    static const char filling[3000] = {1, 2, 3};
+    static const char filling[150000] = {1, 2, 3}; /* more than a frame, so it comes in fragments */
     trp_builder builder;
     trp_message *message = NULL;
     trp_builder_init(&builder, ctx, &sim_note_type, 0);
@@ -390,7 +390,8 @@ static trp_message *make_note(trp_ctx *ctx, const tn_node *at, uint32_t number) 
         note->number = number;
     }
     if (chance(at, 20) == 0) {
-        trp_builder_set(&builder, offsetof(sim_note, filling), filling, sizeof filling);
+        size_t length = chance(at, 10) == 0 ? sizeof filling : 3000;
+        trp_builder_set(&builder, offsetof(sim_note, filling), filling, length);
     }
     (void)trp_builder_finish(&builder, &message);
     return message;
