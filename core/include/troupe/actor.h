@@ -154,13 +154,13 @@ TRP_API TRP_NORETURN void trp_abort(trp_ctx *ctx, const trp_exit *reason);
 
 /**
  * Asks an actor to end with `reason` (borrowed): it handles what was sent to it before, then
- * terminate runs. The reason's kind must not be KILLED. TRP_ENOPROC if it is gone already.
+ * terminate runs. The reason's kind must not be KILLED. TRP_ENOPROC if it is gone already, TRP_ENOMEM.
  */
 TRP_API int trp_stop(trp_ctx *ctx, trp_pid pid, const trp_exit *reason);
 
 /**
  * Ends an actor as soon as its running callback ends; terminate does not run. TRP_ENOPROC if it is
- * gone already.
+ * gone already, TRP_ENOMEM.
  */
 TRP_API int trp_kill(trp_ctx *ctx, trp_pid pid);
 

@@ -105,7 +105,8 @@ TRP_API int trp_post_call(trp_runtime *runtime, unsigned scheduler,
 
 /**
  * From any thread: sends a copy of `length` bytes (borrowed) as an untyped message with `tag` to
- * `to`. TRP_ENOMEM; a dead addressee is a dead letter.
+ * `to`. TRP_ENOMEM, TRP_ETOOBIG. Of what happens later nobody is told: a dead addressee, or no memory
+ * when its scheduler delivers, makes a dead letter.
  */
 TRP_API int trp_post_bytes(trp_runtime *runtime, trp_pid to, const void *data, size_t length,
                            uint64_t tag);

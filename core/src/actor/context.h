@@ -96,6 +96,7 @@ struct trp_runtime {
     uint64_t kill_at_ns; /* scheduler 0 only, as what follows */
     uint32_t sweep_at;
     bool is_sweeping;
+    bool is_short_of_memory; /* the walk could not go on; it is tried again after a while */
     bool is_killing;
 };
 

@@ -546,6 +546,11 @@ uint32_t trpi_actor_run(trpi_scheduler *sched, trpi_task *task) {
         trpi_actor_drain(ctx, actor, &reason);
         return 1;
     }
+    if (actor->pin != TRPI_NOT_PINNED && actor->pin != ctx->sched.index) {
+        /* Stolen with the rest of a queue: it goes home. */
+        trpi_sched_inject(&ctx->runtime->group, actor->pin, task);
+        return 0;
+    }
     ctx->frame.actor = actor;
     ctx->frame.is_ending = false;
     uint32_t count = run_batch(ctx, actor);

@@ -84,7 +84,9 @@ static void conduct(trp_ctx *ctx) {
         runtime->sweep_at = 0;
     }
     if (runtime->is_sweeping) {
+        uint32_t from = runtime->sweep_at;
         runtime->is_sweeping = !sweep(ctx);
+        runtime->is_short_of_memory = runtime->is_sweeping && runtime->sweep_at == from;
     }
 }
 
@@ -125,14 +127,14 @@ trp_step trpi_stop_step(trp_ctx *ctx, const trp_budget *budget, uint64_t *next_d
         return TRP_STEP_DONE;
     }
     if (ctx->sched.index == 0 && step == TRP_STEP_IDLE) {
-        if (runtime->is_sweeping) {
+        if (runtime->is_sweeping && !runtime->is_short_of_memory) {
             return TRP_STEP_MORE;
         }
         uint64_t again = ctx->sched.now_ns + LOOK_AGAIN_NS;
         uint64_t limit =
             runtime->is_killing || again < runtime->kill_at_ns ? again : runtime->kill_at_ns;
         /* With one scheduler nobody else can end the last actor behind our back. */
-        if (runtime->group.count == 1 && !runtime->is_killing) {
+        if (runtime->group.count == 1 && !runtime->is_killing && !runtime->is_sweeping) {
             limit = runtime->kill_at_ns;
         }
         *next_deadline_ns = limit < *next_deadline_ns ? limit : *next_deadline_ns;
