@@ -303,19 +303,20 @@ typedef struct sleeper {
     uint64_t due_ns;
 } sleeper;
 
+/* The timer is armed in the first activation: a root ctx may know an older time. */
 static int sleeper_init(trp_ctx *ctx, void *state, const void *arg) {
-    sleeper *self = state;
-    memcpy(self, arg, sizeof *self);
-    self->due_ns = uv_hrtime() + self->delay_ns;
-    return trp_timer(ctx, self->delay_ns, 0, NULL);
+    memcpy(state, arg, sizeof(sleeper));
+    return trp_send(ctx, trp_self(ctx), trp_message_new_bytes(ctx, NULL, 0));
 }
 
 static void sleeper_handle(trp_ctx *ctx, void *state, trp_message *message) {
     sleeper *self = state;
-    (void)ctx;
-    (void)message;
-    uint64_t now = uv_hrtime();
-    *self->late_ns = now >= self->due_ns ? now - self->due_ns : TRP_NEVER;
+    if (!trp_message_is(message, &trp_timeout_type)) {
+        self->due_ns = trp_now_ns(ctx) + self->delay_ns;
+        trp_timer(ctx, self->delay_ns, 0, NULL);
+        return;
+    }
+    *self->late_ns = uv_hrtime() - self->due_ns; /* huge if it was early */
     trp_native_stop(self->native, GRACE_NS);
 }
 
