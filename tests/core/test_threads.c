@@ -534,6 +534,104 @@ static void test_trees_grow_and_fall_on_all_schedulers(void **state) {
     }
 }
 
+/*
+ * Take-over of a name across threads: each round an owner on one scheduler registers the name and
+ * fails, and the heir, on another, must get the name in the very handler that hears DOWN.
+ */
+enum { TAKEOVERS = 300, MORE_NAMES = 500 };
+
+typedef struct takeover {
+    _Atomic uint32_t refused;
+    uint32_t rounds;
+    trp_pid factory;
+    trp_pid heir;
+} takeover;
+
+static void own_and_fail(trp_ctx *ctx, void *block, trp_message *message) {
+    (void)block;
+    (void)message;
+    probe_call_fail(ctx, NULL, NULL);
+}
+
+static int own_name(trp_ctx *ctx, void *block, const void *arg) {
+    (void)block;
+    (void)arg;
+    int error = trp_register(ctx, "crown");
+    char name[] = "jewel-000";
+    for (int i = 0; i < MORE_NAMES && error == 0;
+         i++) { /* so that giving them back takes a while */
+        name[6] = (char)('0' + i / 100);
+        name[7] = (char)('0' + i / 10 % 10);
+        name[8] = (char)('0' + i % 10);
+        error = trp_register(ctx, name);
+    }
+    return error;
+}
+
+static const trp_behaviour owner_behaviour = {
+    TRP_BEHAVIOUR("test.owner"),
+    .init = own_name,
+    .handle = own_and_fail,
+};
+
+/* Makes an owner where it lives, and tells the heir whom to watch. */
+static void make_owner(trp_ctx *ctx, probe *self, trp_message *message) {
+    takeover *all = self->arg;
+    trp_pid owner;
+    (void)message;
+    if (trp_spawn(ctx, &owner_behaviour, NULL, &owner) != 0) {
+        atomic_fetch_add(&all->refused, 1);
+        return;
+    }
+    (void)trp_send(ctx, all->heir, trp_message_new_bytes(ctx, &owner, sizeof owner));
+}
+
+static void inherit(trp_ctx *ctx, probe *self, trp_message *message) {
+    takeover *all = self->arg;
+    if (!trp_message_is(message, &trp_down_type)) {
+        trp_pid owner;
+        trp_ref ref;
+        memcpy(&owner, trp_message_body(message), sizeof owner);
+        (void)trp_monitor(ctx, owner, &ref);
+        (void)probe_send(ctx, owner, 1);
+        return;
+    }
+    if (trp_register(ctx, "crown") == 0) {
+        (void)trp_unregister(ctx, "crown");
+    } else {
+        atomic_fetch_add(&all->refused, 1);
+    }
+    if (++all->rounds == TAKEOVERS) {
+        trp_runtime_stop(trp_ctx_runtime(ctx), TRP_NS_PER_S);
+    } else {
+        (void)probe_send(ctx, all->factory, 1);
+    }
+}
+
+static void test_name_is_free_for_who_hears_down_on_another_thread(void **state) {
+    (void)state;
+    static takeover all;
+    memset(&all, 0, sizeof all);
+    fake_host *fake = create_with_batch(2, 0);
+    static probe factory;
+    static probe heir;
+    factory = (probe){.on_message = make_owner, .arg = &all};
+    heir = (probe){.on_message = inherit, .arg = &all};
+    probe *ends[2] = {&factory, &heir};
+    for (unsigned i = 0; i < 2; i++) {
+        trp_spawn_options options = {.size = sizeof options, .pinned = true};
+        trp_ctx *root = trp_runtime_enter(fake->runtime, i);
+        assert_int_equal(trp_spawn_opt(root, &probe_behaviour, &ends[i], &options, NULL, NULL), 0);
+    }
+    all.factory = factory.pid;
+    all.heir = heir.pid;
+    probe_send(fake_root(fake), factory.pid, 1);
+    thread_runner_join(thread_runner_start(fake, 0), WAIT_S);
+    assert_int_equal(atomic_load(&all.refused), 0);
+    assert_int_equal(all.rounds, TAKEOVERS);
+    fake_destroy(fake);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mesh_conserves_messages_and_order),
@@ -541,6 +639,7 @@ int main(void) {
         cmocka_unit_test(test_foreign_threads_post_in_order),
         cmocka_unit_test(test_ping_pong_between_schedulers_never_stands_still),
         cmocka_unit_test(test_trees_grow_and_fall_on_all_schedulers),
+        cmocka_unit_test(test_name_is_free_for_who_hears_down_on_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
