@@ -19,6 +19,7 @@ export class Link extends Status {
   #url;
   #options;
   #session = null;
+  #socket = null;
   #attempts = 0;
   #closed = false;
   #hidden = false;
@@ -37,8 +38,9 @@ export class Link extends Status {
     options.signal?.throwIfAborted();
     this.#listen(options.signal, 'abort', () => this.#finish(options.signal.reason));
     this.#listen(globalThis, 'pagehide', () => {
+      // Now, and not in a tick: the page may not get another one.
       this.#hidden = true;
-      this.#session?.close();
+      this.#socket?.close();
     });
     this.#listen(globalThis, 'pageshow', () => {
       this.#hidden = false;
@@ -79,8 +81,8 @@ export class Link extends Status {
 
   #finish(reason) {
     this.#closed = true;
-    this.#listening.abort();
     this.#session?.close();
+    this.#listening.abort();
     this.#runtime.disown(this);
     this.change('closed', { reason: reason ?? new ClosedError('the link was closed') });
     this.#wake();
@@ -123,17 +125,16 @@ export class Link extends Status {
   // One connection from beginning to end. Resolves with the reason of its end, null for a good one.
   async #attempt() {
     const { WebSocket: Socket = globalThis.WebSocket, rights, token } = this.#options;
-    const late = expiry(`${this.#url} took too long`);
+    const late = expiry(this.#listening.signal);
     const shown = await Promise.race([typeof token === 'function' ? token() : token, late]);
     if (this.#closed || this.#hidden) {
       return null;
     }
-    const socket = new Socket(this.#url, PROTOCOL);
+    const socket = this.#socket = new Socket(this.#url, PROTOCOL);
     socket.binaryType = 'arraybuffer';
     try {
       await Promise.race([opened(socket, this.#url), late]);
-      return this.#closed || this.#hidden ? null
-        : await this.#talk(socket, { auth: AUTH_TOKEN, dialler: true, rights, token: shown ?? '' });
+      return await this.#talk(socket, { auth: AUTH_TOKEN, dialler: true, rights, token: shown ?? '' });
     } finally {
       this.#session = null;
       socket.close();
@@ -183,10 +184,12 @@ function opened(socket, url) {
   });
 }
 
-// Rejects when an attempt has taken too long; its timer does not keep Node alive.
-function expiry(message) {
+// Rejects when an attempt has taken too long, or when its link is closed. The timer does not keep Node alive.
+function expiry(closed) {
   const late = new Promise((resolve, reject) => {
-    AbortSignal.timeout(OPEN_TIMEOUT).onabort = () => reject(new NodeDownError(message));
+    const fail = () => reject(new NodeDownError('the attempt took too long'));
+    closed.addEventListener('abort', fail);
+    AbortSignal.timeout(OPEN_TIMEOUT).addEventListener('abort', fail);
   });
   late.catch(() => {});
   return late;
