@@ -295,15 +295,18 @@ static void test_peer_that_never_reads_is_lost(void **state) {
     const trp_tcp_listen_options options = {
         .size = sizeof options,
         .write_deadline_ns = 400 * TRP_NS_PER_MS,
+        .socket_bytes = 8192, /* less than a session's credit, so that the socket fills up first */
     };
+    const trp_tcp_dial_options dial = {.size = sizeof dial, .socket_bytes = 8192};
     peer_create(&server, "server", PEER_COOKIE, 1, NULL);
     peer_create(&client, "client", PEER_COOKIE, 1, NULL);
     peer_spawn_upper(&client);
-    peer_dial(&client, peer_listen(&server, 0, &options), NULL);
+    peer_dial(&client, peer_listen(&server, 0, &options), &dial);
     peer_start(&server);
     peer_start(&client);
     peer_wait(&server, TRP_SESSION_UP);
     peer_wait(&client, TRP_SESSION_UP);
+    peer_ask(&server, "client", "upper", "brings the client's credit");
     assert_int_equal(trp_native_call(client.native, 0, hold_thread, &held), TRP_OK);
     assert_int_equal(trp_native_call_wait(server.native, 0, spawn_flood, NULL), TRP_OK);
     peer_event down = peer_wait(&server, TRP_SESSION_DOWN);

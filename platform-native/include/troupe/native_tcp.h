@@ -24,6 +24,7 @@ typedef struct trp_tcp_listen_options {
     uint32_t connections_max;   /**< most connections at once; default 1024 */
     uint32_t half_open_max;     /**< most of them that have not proved themselves yet; default 64 */
     uint64_t write_deadline_ns; /**< a peer that takes no byte for so long is lost; default 10 s */
+    uint32_t socket_bytes; /**< size of each of a socket's two buffers; default: the system's */
     trp_session_event_fn *on_event; /**< optional */
     void *arg;                      /**< for on_event */
     char *why;                      /**< optional: gets a text when listening fails */
@@ -59,6 +60,7 @@ typedef struct trp_tcp_dial_options {
     bool once;                    /**< do not dial again */
     uint64_t connect_deadline_ns; /**< longest attempt to connect; default 10 s */
     uint64_t write_deadline_ns;   /**< as in trp_tcp_listen_options */
+    uint32_t socket_bytes;        /**< as in trp_tcp_listen_options */
     uint64_t backoff_min_ns; /**< pause after the first failure, doubled by each; default 250 ms */
     uint64_t backoff_max_ns; /**< longest pause; default 30 s */
     trp_session_event_fn *on_event; /**< optional */

@@ -321,6 +321,12 @@ int trpi_connection_open(trpi_connection *connection) {
     if (uv_tcp_getpeername(&connection->stream, (struct sockaddr *)&peer, &length) == 0) {
         trpi_address_format((struct sockaddr *)&peer, connection->peer);
     }
+    if (connection->config.socket_bytes != 0) {
+        int send_bytes = (int)connection->config.socket_bytes;
+        int receive_bytes = send_bytes;
+        uv_send_buffer_size((uv_handle_t *)&connection->stream, &send_bytes);
+        uv_recv_buffer_size((uv_handle_t *)&connection->stream, &receive_bytes);
+    }
     uv_tcp_nodelay(&connection->stream, 1); /* frames are batched here already */
     uv_tcp_keepalive(&connection->stream, 1, KEEPALIVE_S);
     int error = uv_read_start((uv_stream_t *)&connection->stream, on_alloc, on_read);

@@ -15,6 +15,7 @@ typedef struct trpi_connection_config {
     bool dialler;
     uint32_t rights;
     uint64_t write_deadline_ns;
+    uint32_t socket_bytes; /* 0: the system's choice */
     /* The session changed its state. */
     void (*on_state)(trpi_connection *connection, trp_session_state state, const char *node,
                      int error, const char *why);

@@ -297,6 +297,7 @@ static int dial_here(trp_ctx *ctx, void *arg) {
         .dialler = true,
         .rights = call->options->rights,
         .write_deadline_ns = call->options->write_deadline_ns,
+        .socket_bytes = call->options->socket_bytes & INT32_MAX,
         .on_state = on_state,
         .on_gone = on_gone,
     };
