@@ -538,7 +538,7 @@ static void test_trees_grow_and_fall_on_all_schedulers(void **state) {
  * Take-over of a name across threads: each round an owner on one scheduler registers the name and
  * fails, and the heir, on another, must get the name in the very handler that hears DOWN.
  */
-enum { TAKEOVERS = 300, MORE_NAMES = 500 };
+enum { TAKEOVERS = 200, MORE_NAMES = 1000 };
 
 typedef struct takeover {
     _Atomic uint32_t refused;
@@ -557,12 +557,12 @@ static int own_name(trp_ctx *ctx, void *block, const void *arg) {
     (void)block;
     (void)arg;
     int error = trp_register(ctx, "crown");
-    char name[] = "jewel-000";
+    char name[] = "jewel-0000";
     for (int i = 0; i < MORE_NAMES && error == 0;
          i++) { /* so that giving them back takes a while */
-        name[6] = (char)('0' + i / 100);
-        name[7] = (char)('0' + i / 10 % 10);
-        name[8] = (char)('0' + i % 10);
+        for (int digits = i, at = 9; at > 5; digits /= 10, at--) {
+            name[at] = (char)('0' + digits % 10);
+        }
         error = trp_register(ctx, name);
     }
     return error;
@@ -578,8 +578,9 @@ static const trp_behaviour owner_behaviour = {
 static void make_owner(trp_ctx *ctx, probe *self, trp_message *message) {
     takeover *all = self->arg;
     trp_pid owner;
+    trp_spawn_options options = {.size = sizeof options, .pinned = true}; /* or it would follow */
     (void)message;
-    if (trp_spawn(ctx, &owner_behaviour, NULL, &owner) != 0) {
+    if (trp_spawn_opt(ctx, &owner_behaviour, NULL, &options, &owner, NULL) != 0) {
         atomic_fetch_add(&all->refused, 1);
         return;
     }
