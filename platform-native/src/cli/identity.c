@@ -149,7 +149,7 @@ int cli_identity_init(cli_identity *identity, const cli_command *command, const 
         int result = create ? create_cookie(command, cookie_file) : CLI_OK;
         return result != CLI_OK ? result : read_cookie_file(identity, command, cookie_file);
     }
-    if (environment != NULL) {
+    if (environment != NULL && environment[0] != '\0') {
         return take_cookie(identity, command, "TROUPE_COOKIE", environment, strlen(environment));
     }
     return CLI_OK;
