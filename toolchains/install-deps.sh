@@ -22,7 +22,6 @@ demo,test,bench|nodejs|node_is_new_enough|runs Emscripten and the tests, 18 or n
 demo,test,bench|emscripten|pkg|compiles C to wasm
 demo,test,bench|binaryen|pkg|optimises wasm
 demo,test,bench|esbuild|command -v esbuild|joins the ES modules
-demo,test,bench|terser|command -v terser|shrinks them
 demo,test,bench|terser|command -v terser|shrinks them further
 test|npm|command -v npm|installs the browser driver
 test|libcmocka-dev|pkg|the test framework
