@@ -25,6 +25,7 @@ demo,test,bench|esbuild|command -v esbuild|joins the ES modules
 demo,test,bench|terser|command -v terser|shrinks them further
 test|npm|command -v npm|installs the browser driver
 test|libcmocka-dev|pkg|the test framework
+test|spin|pkg|checks the models of the protocols
 test|dpkg-dev|command -v dpkg-source|unpacks the test framework for wasm
 test|clang|command -v clang|compiler of the fuzz targets
 test|libclang-rt-14-dev|pkg|libFuzzer and its sanitizers
