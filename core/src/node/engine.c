@@ -177,7 +177,7 @@ static void authenticated(trpi_engine *engine) {
 
 static void on_close(trpi_engine *engine, const uint8_t *body, size_t length) {
     trpi_reader reader = {body, body + length, false};
-    int32_t error = (int32_t)(uint32_t)trpi_get(&reader, 4);
+    int32_t error = (int32_t)trpi_get_u32(&reader);
     if (reader.is_bad || length > 4 + TRPI_CLOSE_TEXT_MAX) {
         broken(engine, "malformed close");
         return;

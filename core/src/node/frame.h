@@ -59,18 +59,12 @@ enum {
  * Writes the low `bytes` bytes of `number`, most significant first, and returns what lies behind
  * them.
  */
-static inline uint8_t *trpi_put(uint8_t *at, uint64_t number, unsigned bytes) {
-    for (unsigned i = bytes; i > 0; i--) {
-        at[i - 1] = (uint8_t)number;
-        number >>= 8;
-    }
-    return at + bytes;
-}
+uint8_t *trpi_put(uint8_t *at, uint64_t number, unsigned bytes);
 
-static inline uint8_t *trpi_put_bytes(uint8_t *at, const void *bytes, size_t length) {
-    memcpy(at, bytes, length);
-    return at + length;
-}
+uint8_t *trpi_put_bytes(uint8_t *at, const void *bytes, size_t length);
+
+/* The header of a frame. */
+uint8_t *trpi_put_head(uint8_t *at, size_t length, unsigned kind, unsigned flags);
 
 /*
  * Reads fields one behind the other. What lies beyond the end reads as zero and is remembered, so
@@ -87,29 +81,12 @@ static inline size_t trpi_reader_left(const trpi_reader *reader) {
 }
 
 /* The next `length` bytes, or NULL if there are fewer. */
-static inline const uint8_t *trpi_get_bytes(trpi_reader *reader, size_t length) {
-    if (reader->is_bad || trpi_reader_left(reader) < length) {
-        reader->is_bad = true;
-        return NULL;
-    }
-    const uint8_t *bytes = reader->at;
-    reader->at += length;
-    return bytes;
-}
+const uint8_t *trpi_get_bytes(trpi_reader *reader, size_t length);
 
 /* The next number of `bytes` bytes. */
-static inline uint64_t trpi_get(trpi_reader *reader, unsigned bytes) {
-    const uint8_t *at = trpi_get_bytes(reader, bytes);
-    uint64_t number = 0;
-    for (unsigned i = 0; at != NULL && i < bytes; i++) {
-        number = number << 8 | at[i];
-    }
-    return number;
-}
+uint64_t trpi_get(trpi_reader *reader, unsigned bytes);
 
-/* The header of a frame. */
-static inline uint8_t *trpi_put_head(uint8_t *at, size_t length, unsigned kind, unsigned flags) {
-    return trpi_put(trpi_put(trpi_put(at, length, 2), kind, 1), flags, 1);
-}
+/* The next number of 4 bytes: most fields are. */
+uint32_t trpi_get_u32(trpi_reader *reader);
 
 #endif

@@ -137,7 +137,7 @@ static trpi_fault read_hello(trpi_handshake *handshake, const uint8_t *body, trp
     uint64_t role = trpi_get(&reader, 1);
     uint64_t auth = trpi_get(&reader, 1);
     (void)trpi_get(&reader, 2);
-    uint32_t message_max = (uint32_t)trpi_get(&reader, 4);
+    uint32_t message_max = trpi_get_u32(&reader);
     uint64_t incarnation = trpi_get(&reader, 8);
     (void)trpi_get_bytes(&reader, TRPI_NONCE);
     const char *name = (const char *)trpi_get_bytes(&reader, TRP_NODE_NAME_MAX + 1);
@@ -236,6 +236,6 @@ trpi_fault trpi_handshake_proof(trpi_handshake *handshake, const uint8_t *body, 
         return bad;
     }
     trpi_reader reader = {body, body + 4, false};
-    peer->granted = (uint32_t)trpi_get(&reader, 4);
+    peer->granted = trpi_get_u32(&reader);
     return is_dialler ? NO_FAULT : say_proof(handshake, peer->auth, peer->rights);
 }

@@ -55,8 +55,8 @@ static int read_other(trp_session *session, trpi_reader *reader, trp_pid *pid) {
     size_t length = (size_t)trpi_get(reader, 1);
     const uint8_t *name = trpi_get_bytes(reader, length);
     uint64_t incarnation = trpi_get(reader, 8);
-    uint32_t index = (uint32_t)trpi_get(reader, 4);
-    uint32_t generation = (uint32_t)trpi_get(reader, 4);
+    uint32_t index = trpi_get_u32(reader);
+    uint32_t generation = trpi_get_u32(reader);
     const trpi_identity *self = &session->node->self;
     const trpi_peer *peer = &session->engine.peer;
     if (reader->is_bad || generation == 0 || !trpi_node_name_is_valid((const char *)name, length)) {
@@ -92,8 +92,8 @@ static int read_pid(trp_session *session, trpi_reader *reader, trp_pid *pid) {
     if (form == TRPI_PID_OTHER) {
         return read_other(session, reader, pid);
     }
-    uint32_t index = (uint32_t)trpi_get(reader, 4);
-    uint32_t generation = (uint32_t)trpi_get(reader, 4);
+    uint32_t index = trpi_get_u32(reader);
+    uint32_t generation = trpi_get_u32(reader);
     if (reader->is_bad || generation == 0 || form > TRPI_PID_RECEIVER) {
         return TRP_EDECODE;
     }
@@ -213,7 +213,7 @@ static int read_payload(trp_session *session, trpi_reader *reader, trp_message *
 static trp_exit read_exit(trpi_reader *reader) {
     char text[TRP_EXIT_TEXT_MAX] = "";
     uint64_t kind = trpi_get(reader, 1);
-    int32_t code = (int32_t)(uint32_t)trpi_get(reader, 4);
+    int32_t code = (int32_t)trpi_get_u32(reader);
     size_t length = (size_t)trpi_get(reader, 1);
     const uint8_t *bytes = trpi_get_bytes(reader, length);
     reader->is_bad = reader->is_bad || length >= sizeof text;
@@ -488,7 +488,7 @@ static void on_reply(trp_session *session, trpi_reader *reader) {
 static void on_error(trp_session *session, trpi_reader *reader) {
     trpi_pool *pool = &session->ctx->sched.pool;
     trp_message *request = take_waiting(session, reader, TRPI_REQUEST);
-    int32_t code = (int32_t)(uint32_t)trpi_get(reader, 4);
+    int32_t code = (int32_t)trpi_get_u32(reader);
     trp_exit reason = read_exit(reader);
     if (request == NULL) {
         return;

@@ -23,67 +23,45 @@ size_t trp_pid_format_global(trp_runtime *runtime, trp_pid pid, char *text, size
     } else if (!trpi_node_home(node, pid, name, &incarnation)) {
         return trp_pid_format(pid, text, size);
     }
+    char local[TRP_PID_TEXT_MAX];
+    (void)trp_pid_format((trp_pid){0, 0, pid.index, pid.generation}, local, sizeof local);
     trpi_text out = {text, size, 0};
     trpi_text_char(&out, '<');
     trpi_text_string(&out, name);
     trpi_text_char(&out, '#');
     put_hex(&out, incarnation);
-    trpi_text_char(&out, '/');
-    trpi_text_number(&out, pid.index);
-    trpi_text_char(&out, '.');
-    trpi_text_number(&out, pid.generation);
-    trpi_text_char(&out, '>');
+    local[0] = '/';
+    trpi_text_string(&out, local);
     return trpi_text_end(&out);
 }
 
 /* ---- and back ---- */
 
-/* Reads digits of `base` up to `end`; false if there is none, or a number above `max`. */
-static bool get_number(const char **at, const char *end, unsigned base, uint64_t max,
-                       uint64_t *number) {
-    const char *start = *at;
-    *number = 0;
-    for (; *at < end; (*at)++) {
-        char c = **at;
-        unsigned digit = c >= '0' && c <= '9'                 ? (unsigned)(c - '0')
-                         : base == 16 && c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                                                              : base;
-        if (digit == base) {
-            break;
-        }
-        if (*number > (max - digit) / base) {
-            return false;
-        }
-        *number = *number * base + digit;
-    }
-    return *at > start;
-}
-
-static bool get_char(const char **at, const char *end, char c) {
-    if (*at == end || **at != c) {
+/* Reads what follows the name: `#`, 16 hexadecimal digits, `/index.generation>`. */
+static bool get_tail(const char *at, size_t length, uint64_t *incarnation, trp_pid *pid) {
+    enum { DIGITS = 16 };
+    char local[TRP_PID_TEXT_MAX];
+    if (length < DIGITS + 2 || length - DIGITS - 1 > sizeof local || at[DIGITS + 1] != '/') {
         return false;
     }
-    (*at)++;
-    return true;
-}
-
-/* Reads what follows the name: `#incarnation/index.generation>`. */
-static bool get_tail(const char *at, const char *end, uint64_t *incarnation, trp_pid *pid) {
-    uint64_t index;
-    uint64_t generation;
-    bool is_good = get_char(&at, end, '#') && get_number(&at, end, 16, UINT64_MAX, incarnation) &&
-                   get_char(&at, end, '/') && get_number(&at, end, 10, UINT32_MAX, &index) &&
-                   get_char(&at, end, '.') && get_number(&at, end, 10, UINT32_MAX, &generation) &&
-                   get_char(&at, end, '>') && at == end && generation != 0;
-    if (is_good) {
-        *pid = (trp_pid){0, 0, (uint32_t)index, (uint32_t)generation};
+    *incarnation = 0;
+    for (int i = 1; i <= DIGITS; i++) {
+        char c = at[i];
+        bool is_letter = c >= 'a' && c <= 'f';
+        if (!is_letter && (c < '0' || c > '9')) {
+            return false;
+        }
+        *incarnation = *incarnation << 4 | (unsigned)(is_letter ? c - 'a' + 10 : c - '0');
     }
-    return is_good;
+    length -= DIGITS + 1;
+    memcpy(local, at + DIGITS + 1, length);
+    local[0] = '<';
+    return trp_pid_parse(local, length, pid) == 0 && trp_pid_is_local(*pid) &&
+           !trp_pid_is_none(*pid);
 }
 
 int trp_pid_parse_global(trp_runtime *runtime, const char *text, size_t length, trp_pid *out) {
     trpi_node *node = runtime->node;
-    const char *end = text + length;
     const char *name = text + 1;
     size_t name_length = 0;
     /* The last `#` ends the name, which may contain others. */
@@ -95,7 +73,7 @@ int trp_pid_parse_global(trp_runtime *runtime, const char *text, size_t length, 
     uint64_t incarnation;
     trp_pid pid;
     if (length == 0 || text[0] != '<' || !trpi_node_name_is_valid(name, name_length) ||
-        !get_tail(name + name_length, end, &incarnation, &pid)) {
+        !get_tail(name + name_length, length - 1 - name_length, &incarnation, &pid)) {
         return TRP_EDECODE;
     }
     if (node == NULL) {
