@@ -51,6 +51,10 @@ static void test_bad_configs_are_refused(void **state) {
     fake_destroy(host);
 }
 
+static int parse(fake_host *host, const char *text, trp_pid *pid) {
+    return trp_pid_parse_global(host->runtime, text, strlen(text), pid);
+}
+
 static void test_nothing_works_before_the_start(void **state) {
     (void)state;
     fake_host *host = fake_create(1);
@@ -63,7 +67,7 @@ static void test_nothing_works_before_the_start(void **state) {
     assert_int_equal(trp_node_expose(host->runtime, "x"), TRP_ESTATE);
     assert_int_equal(trp_remote_name(ctx, "n", "x", &pid), TRP_ESTATE);
     assert_null(trp_node_name(host->runtime, (trp_pid){0, 0, 0, 1}));
-    assert_int_equal(trp_pid_parse_global(host->runtime, "<n#1/2.3>", 9, &pid), TRP_ENOCONNECTION);
+    assert_int_equal(parse(host, "<n#0000000000000001/2.3>", &pid), TRP_ENOCONNECTION);
     assert_int_equal(probe_send(ctx, (trp_pid){1, 1, 1, 1}, 0), TRP_ENOCONNECTION);
     fake_destroy(host);
 }
@@ -92,6 +96,37 @@ static void test_bad_names_are_refused(void **state) {
     assert_null(trp_node_name(n.hosts[A]->runtime, pid));
     assert_int_equal(probe_send(ctx, pid, 0), TRP_ENOCONNECTION);
     assert_null(trp_node_name(n.hosts[A]->runtime, (trp_pid){7, 7, 7, 7}));
+    net_destroy(&n);
+}
+
+static void test_texts_that_are_no_pid_are_refused(void **state) {
+    static const char *const bad[] = {
+        "",
+        "<",
+        "<n#0000000000000001/2.3",
+        "<n#0000000000000001/2.3>>",
+        "<n#0000000000000001/2.0>",
+        "<n#0000000000000001/2/2.3>",
+        "<n#000000000000001/2.3>",
+        "<n#00000000000000001/2.3>",
+        "<n#000000000000000G/2.3>",
+        "<#0000000000000001/2.3>",
+        "<a b#0000000000000001/2.3>",
+        "<n#0000000000000001/02.3>",
+        "<n#0000000000000001/2.99999999999>",
+        "<n#0000000000000001/none>",
+        "<2.3>",
+    };
+    (void)state;
+    net n = {0};
+    net_node(&n, "alpha");
+    trp_pid pid;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        if (parse(n.hosts[A], bad[i], &pid) != TRP_EDECODE) {
+            fail_msg("`%s` was taken for a pid", bad[i]);
+        }
+    }
+    assert_int_equal(parse(n.hosts[A], "<n##0000000000000001/2.3>", &pid), TRP_ENOCONNECTION);
     net_destroy(&n);
 }
 
@@ -282,6 +317,7 @@ int main(void) {
         cmocka_unit_test(test_bad_configs_are_refused),
         cmocka_unit_test(test_nothing_works_before_the_start),
         cmocka_unit_test(test_bad_names_are_refused),
+        cmocka_unit_test(test_texts_that_are_no_pid_are_refused),
         cmocka_unit_test(test_bad_options_are_refused),
         cmocka_unit_test(test_cookie_needs_a_host_with_hmac),
         cmocka_unit_test(test_sessions_are_bounded),
