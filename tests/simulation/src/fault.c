@@ -94,11 +94,11 @@ static uint32_t draw_ppm(trp_sim *sim, uint32_t often_ppm) {
 trp_sim_faults trp_sim_faults_draw(trp_sim *sim) {
     return (trp_sim_faults){
         .size = sizeof(trp_sim_faults),
-        .cut_ppm = draw_ppm(sim, 20000),
-        .stall_ppm = draw_ppm(sim, 20000),
-        .half_open_ppm = draw_ppm(sim, 10000),
-        .crash_ppm = draw_ppm(sim, 5000),
-        .pause_ppm = draw_ppm(sim, 5000),
+        .cut_ppm = draw_ppm(sim, 40000),
+        .stall_ppm = draw_ppm(sim, 40000),
+        .half_open_ppm = draw_ppm(sim, 20000),
+        .crash_ppm = draw_ppm(sim, 10000),
+        .pause_ppm = draw_ppm(sim, 10000),
         .stall_max_ns = trpi_sim_between(sim, TRP_NS_PER_MS, 4 * TRP_NS_PER_S),
         .pause_max_ns = trpi_sim_between(sim, TRP_NS_PER_MS, 4 * TRP_NS_PER_S),
         .down_max_ns = trpi_sim_between(sim, TRP_NS_PER_MS, 2 * TRP_NS_PER_S),
