@@ -47,6 +47,11 @@ async function fetchToken() {
   return (await response.json()).token;
 }
 
+// Each tab is a node of its own, and two nodes of one name cannot be told apart.
+function tabName() {
+  return `page-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
+}
+
 function relayOf(link) {
   if (!link.node) {
     throw new Error('the server has not been reached yet');
@@ -56,7 +61,7 @@ function relayOf(link) {
 
 /** Starts the relays of this page and of a worker, and connects to the server's. Resolves before that is up. */
 export async function openPlaces() {
-  const runtime = await createRuntime({ wasm });
+  const runtime = await createRuntime({ wasm, name: tabName() });
   const here = await runtime.spawn('relay');
   const worker = await runtime.startWorker({ spawn: [['relay']] });
   const server = runtime.connect(new URL('/troupe', location.href.replace(/^http/, 'ws')), {
