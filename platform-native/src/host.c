@@ -8,6 +8,7 @@
 #include "host.h"
 
 #include "crypto.h"
+#include "fiber.h"
 #include "log.h"
 
 #include <pthread.h>
@@ -23,6 +24,7 @@ struct trp_native {
     trp_runtime *runtime;
     trp_native_config config;
     trpi_log log;
+    trpi_fiber_pool *fibers; /* of all schedulers */
     bool is_attached;
     bool is_started;
     bool is_joined;
@@ -107,6 +109,26 @@ static void host_abandon(void *self, unsigned scheduler) {
     trpi_driver_abandon(driver);
 }
 
+static void *host_fiber_create(void *self, size_t stack_size, void (*entry)(void *arg), void *arg) {
+    trp_native *native = self;
+    return trpi_fiber_create(native->fibers, stack_size, entry, arg);
+}
+
+static int host_fiber_switch(void *self, void *fiber) {
+    (void)self;
+    return trpi_fiber_switch(fiber) ? TRP_OK : TRP_EFAILED;
+}
+
+static void host_fiber_yield(void *self) {
+    (void)self;
+    trpi_fiber_yield();
+}
+
+static void host_fiber_destroy(void *self, void *fiber) {
+    (void)self;
+    trpi_fiber_destroy(fiber);
+}
+
 static trp_host make_host_table(trp_native *native) {
     return (trp_host){
         .size = sizeof(trp_host),
@@ -120,6 +142,10 @@ static trp_host make_host_table(trp_native *native) {
         .fatal = host_fatal,
         .hmac_sha256 = host_hmac,
         .abandon = host_abandon,
+        .fiber_create = host_fiber_create,
+        .fiber_switch = host_fiber_switch,
+        .fiber_yield = host_fiber_yield,
+        .fiber_destroy = host_fiber_destroy,
     };
 }
 

@@ -208,7 +208,7 @@ static void on_watchdog(uv_timer_t *timer) {
     uint64_t now = uv_hrtime();
     trpi_driver_enter(server->driver);
     trpi_websocket_watch_all(server, now);
-    if (server->is_closing &&
+    if (server->closing_ns != 0 &&
         (trpi_list_is_empty(&server->sessions) || now - server->closing_ns > GOODBYE_NS)) {
         destroy_context(server);
     }

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ typedef struct trpi_websocket {
     uint64_t progress_ns;  /* when the socket last took something, or closing began */
     bool is_clogged;
     bool is_closing; /* the session has ended; goodbye follows what is in `output` */
+    bool has_said_goodbye;
     bool is_half_open;
     bool has_origin;
     int close_error;
@@ -140,11 +142,15 @@ static enum lws_close_status close_status(int error) {
     }
 }
 
-/* Writes the close frame; the result makes libwebsockets close. */
-static int say_goodbye(trpi_websocket *websocket) {
+/*
+ * Sets the close frame that libwebsockets will send when a callback asks it to close. An error from the callback for
+ * writing counts as a broken socket and sends none, so a timer that is due at once does the asking.
+ */
+static void say_goodbye(trpi_websocket *websocket) {
+    websocket->has_said_goodbye = true;
     lws_close_reason(websocket->wsi, close_status(websocket->close_error),
                      (unsigned char *)websocket->why, strlen(websocket->why));
-    return -1;
+    lws_set_timer_usecs(websocket->wsi, 1);
 }
 
 /* ---- writing ---- */
@@ -183,12 +189,10 @@ static int on_writable(trpi_websocket *websocket) {
         trpi_output_consume(&websocket->output, length);
         check_marks(websocket);
     }
-    if (websocket->output.length == 0 && websocket->is_closing) {
-        return chunk == NULL ? say_goodbye(websocket)
-                             : lws_callback_on_writable(websocket->wsi) < 0;
-    }
-    if (websocket->output.length > 0) {
+    if (websocket->output.length > 0 || (chunk != NULL && websocket->is_closing)) {
         lws_callback_on_writable(websocket->wsi);
+    } else if (websocket->is_closing && !websocket->has_said_goodbye) {
+        say_goodbye(websocket);
     }
     return 0;
 }
@@ -279,6 +283,19 @@ static int open_session(trpi_websocket *websocket, bool takes_peers) {
 
 /* ---- what libwebsockets calls ---- */
 
+/* Ends a session whose peer breaks the rules of the transport; the watchdog cuts it off if it goes on talking. */
+static int refuse(trpi_websocket *websocket, enum lws_close_status status, int error,
+                  const char *why) {
+    char text[REASON_MAX + 1];
+    snprintf(text, sizeof text, "%s", why);
+    lws_close_reason(websocket->wsi, status, (unsigned char *)text, strlen(text));
+    websocket->has_said_goodbye = true;
+    if (websocket->session != NULL) {
+        trp_session_lost(websocket->session, error);
+    }
+    return -1;
+}
+
 static int on_established(struct lws *wsi, trpi_websocket_slot *slot) {
     trp_http_server *server = trpi_http_server_of(wsi);
     trpi_websocket *websocket = calloc(1, sizeof *websocket);
@@ -306,25 +323,28 @@ static int on_established(struct lws *wsi, trpi_websocket_slot *slot) {
     if (error != TRP_OK) {
         trpi_native_logf(server->driver->native, TRP_LOG_WARN, "no session for ws %s: %s",
                          websocket->peer, trp_error_text(error));
-        return -1; /* CLOSED follows and frees it */
+        /* CLOSED follows and frees it. */
+        return refuse(websocket, LWS_CLOSE_STATUS_GOINGAWAY, error, trp_error_text(error));
     }
     return 0;
 }
 
 static int on_receive(trpi_websocket *websocket, const void *bytes, size_t length) {
     struct lws *wsi = websocket->wsi;
+    if (websocket->has_said_goodbye) {
+        return 0; /* what comes now is of no interest */
+    }
     if (lws_frame_is_binary(wsi) == 0) {
-        lws_close_reason(wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
-                         (unsigned char *)"binary messages only", 20);
-        return -1;
+        return refuse(websocket, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, TRP_EPROTO,
+                      "binary messages only");
     }
     if (lws_is_first_fragment(wsi)) {
         websocket->message_length = 0;
     }
     websocket->message_length += length;
     if (websocket->message_length > websocket->server->options.message_max) {
-        lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, (unsigned char *)"too large", 9);
-        return -1;
+        return refuse(websocket, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, TRP_ETOOBIG,
+                      "the message is too large");
     }
     if (websocket->session != NULL && length > 0) {
         trp_session_receive(websocket->session, bytes, length);
@@ -359,6 +379,8 @@ int trpi_websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, v
     case LWS_CALLBACK_SERVER_WRITEABLE:
         trpi_driver_enter(trpi_http_server_of(wsi)->driver);
         return slot->websocket == NULL ? -1 : on_writable(slot->websocket);
+    case LWS_CALLBACK_TIMER:
+        return slot->websocket != NULL && slot->websocket->has_said_goodbye ? -1 : 0;
     case LWS_CALLBACK_CLOSED:
         /* Comes without ESTABLISHED for a connection that was refused late. */
         if (slot != NULL && slot->websocket != NULL) {
