@@ -335,26 +335,29 @@ static void link_to(trp_ctx *ctx, probe *self, void *arg) {
     assert_int_equal(trp_link(ctx, *(const trp_pid *)arg, 0), 0);
 }
 
+static void send_three_and_fail(trp_ctx *ctx, probe *self, void *arg) {
+    const trp_pid *to = arg;
+    for (uint64_t i = 1; i <= 3; i++) {
+        assert_int_equal(probe_send(ctx, *to, i), 0);
+    }
+    probe_call_fail(ctx, self, NULL);
+}
+
+/* The exit signal is behind three messages when a looks into its mailbox. */
 static void test_events_overtake_messages_if_asked(void **state) {
     fake_host *fake = *state;
-    for (int first = 0; first < 2; first++) {
+    for (int is_first = 0; is_first < 2; is_first++) {
         probe a = {0};
         probe b = {0};
         probe *pa = &a;
-        trp_spawn_options options = {.size = sizeof options, .events_first = first == 1};
+        trp_spawn_options options = {.size = sizeof options, .events_first = is_first == 1};
         trp_ctx *ctx = fake_root(fake);
         assert_int_equal(trp_spawn_opt(ctx, &probe_behaviour, &pa, &options, &a.pid, NULL), 0);
         probe_spawn(fake, &b);
         probe_do(fake, &a, link_to, &b.pid);
-        assert_int_equal(probe_ask(ctx, b.pid, probe_call_fail, NULL), 0);
-        trp_budget one = {1, 0};
-        (void)fake_step(fake, 0, &one); /* b has failed: its exit signal is in the mailbox of a */
-        for (uint64_t i = 1; i <= 3; i++) {
-            assert_int_equal(probe_send(ctx, a.pid, i), 0);
-        }
-        fake_run(fake);
+        probe_do(fake, &b, send_three_and_fail, &a.pid);
         assert_int_equal(a.events_len, 4);
-        assert_int_equal(a.events[0].type == &trp_exited_type, true);
+        assert_ptr_equal(a.events[is_first == 1 ? 0 : 3].type, &trp_exited_type);
     }
 }
 

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Breaks rules of docs/semantics.md one at a time and sees the named test program fail.
+
+Usage: run.py [ROOT] [NAME ...]
+Compiles the core and one test program per mutant with the system's cc, outside of the build tree. Exits 1 if
+a mutant survives, does not apply any more, or does not compile, or if the unbroken core fails a test.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# (rule, name, file below core/src, text, its replacement, test program)
+MUTANTS = [
+    (1, "stack_instead_of_queue", "mailbox/mailbox.h", "trpi_mailbox_link(previous, link);\n    return false;",
+     "(void)previous;\n    return false;", "send"),
+    (3, "dead_letters_not_counted", "actor/send.c", "trpi_count(&ctx->dead_letters, 1);", "", "send"),
+    (5, "kept_messages_leak", "actor/end.c", "while (side->held != NULL) {", "while (side->held != NULL && false) {", "request"),
+    (7, "generation_ignored", "actor/actor.h",
+     "trpi_load(&actor->generation, TRPI_ACQUIRE) != generation ||\n        (generation & 1) == 0", "false", "send"),
+    (8, "failed_init_lives_on", "actor/spawn.c", "        untie(ctx, &made);\n", "        return error;\n", "spawn"),
+    (9, "last_reason_counts", "actor/control.c", "ctx->frame.actor != NULL && !ctx->frame.is_ending",
+     "ctx->frame.actor != NULL", "exit"),
+    (10, "terminate_after_kill", "actor/run.c", "reason.kind != TRP_EXIT_KILLED", "true", "exit"),
+    (14, "drain_lets_in", "service/ending.c", "trpi_store(&actor->closed, pid.generation, TRPI_RELAXED);", "", "filter"),
+    (15, "no_escalation", "service/ending.c", "        self->stage++;\n    }\n    if (enter_stage", "    }\n    if (enter_stage", "filter"),
+    (16, "timers_survive", "actor/end.c", "    give_up_entries(ctx, actor);\n", "", "timer"),
+    (19, "dead_target_is_silent", "actor/send.c", "        send_down(ctx, to, message, reason);\n        return;",
+     "        break;", "monitor"),
+    (20, "demonitor_forgets", "actor/monitor.c", "    trpi_entry_give_up(ctx, entry);\n", "", "monitor"),
+    (21, "names_freed_late", "service/name.c", "remove_record(ctx->runtime->names, record);\n        trpi_pool_free",
+     "trpi_pool_free", "name"),
+    (23, "normal_ends_propagate", "base/exit.c", "reason->kind != TRP_EXIT_NORMAL", "reason->kind >= 0", "link"),
+    (24, "double_links_told_twice", "actor/link.c", "    end_doubles(actor, bond.peer);\n", "", "link"),
+    (25, "trapped_tag_lost", "actor/link.c", "signal->exited.tag = bond.ref;", "", "link"),
+    (27, "unlink_does_not_void", "actor/link.c", "    if (bond.is_over) {\n        return false;\n    }\n", "", "link"),
+    (29, "failed_child_is_heard_of", "actor/spawn.c", "made->link->is_over = true;", "", "link"),
+    (31, "unanswered_is_forgotten", "actor/run.c", "if (message->kind == TRPI_REQUEST) {", "if (false) {", "request"),
+    (34, "late_reply_not_counted", "actor/request.c", "trpi_count(&ctx->late_replies, 1);", "", "request"),
+    (36, "self_call_allowed", "actor/request.c", "trp_pid_equal(to, trp_self(ctx))", "false", "request"),
+    (38, "timers_early", "base/wheel.c", "rest == 0 ? tick : tick + 1", "tick", "timer"),
+    (40, "interval_once", "actor/run.c", "if (entry->u.period_ns == 0) {", "if (true) {", "timer"),
+    (41, "filter_lets_all_through", "actor/stash.c",
+     "return stash->is_filtering ? matches(stash, key) :", "return stash->is_filtering ? true :", "filter"),
+    (42, "untagged_matches", "actor/stash.c", "    if (key.value == 0) {\n        return false;\n    }\n    if (key.is_ref)",
+     "    if (key.value == 0) {\n        return true;\n    }\n    if (key.is_ref)", "filter"),
+    (44, "oldest_not_dropped", "actor/run.c", "trpi_policy_of(limit) == TRP_MAILBOX_DROP_OLDEST", "false", "filter"),
+    (46, "events_wait", "actor/stash.c", ": is_event || stash->heap_len == 0", ": stash->heap_len == 0", "filter"),
+    (47, "children_stop_forwards", "service/supervisor.c",
+     "    trpi_child *child = self->children.last;\n    while (child != NULL && !child->must_stop) {\n        child = child->previous;",
+     "    trpi_child *child = self->children.first;\n    while (child != NULL && !child->must_stop) {\n        child = child->next;",
+     "supervisor"),
+    (48, "rest_is_all", "service/supervisor.c", "mark_group(self, child);", "mark_group(self, self->children.first);", "supervisor"),
+    (49, "transient_always", "service/supervisor.c", "(child->spec.restart == TRP_TRANSIENT && is_abnormal)",
+     "child->spec.restart == TRP_TRANSIENT", "supervisor"),
+    (50, "never_too_many", "service/supervisor.c", "self->restarts_count >= intensity && now - *oldest <= self->config.period_ns",
+     "false", "supervisor"),
+    (51, "backoff_does_not_grow", "service/supervisor.c", "child->delay_ns * 2", "child->delay_ns", "supervisor"),
+    (52, "deaf_child_lives", "service/supervisor.c", "(void)trp_kill(ctx, self->waits_for->pid);", "", "supervisor"),
+    (56, "one_slot_more", "service/channel_ring.c", "used >= channel->capacity ? 0 :", "used > channel->capacity ? 0 : 1 +", "channel"),
+    (57, "closed_hides_the_rest", "service/channel_ring.c", "        size_t full = full_from(channel, head, count);",
+     "        size_t full = trp_channel_is_closed(channel) ? 0 : full_from(channel, head, count);", "channel"),
+    (59, "last_end_keeps_open", "service/channel.c", "        (void)trp_channel_close(ctx, channel);\n", "", "channel"),
+    (60, "wake_is_swallowed", "service/channel_wait.c", "        pass_on(ctx, wait);\n    } else {\n        trpi_message_free",
+     "    } else {\n        trpi_message_free", "channel"),
+]
+
+
+def sources(root, folder):
+    found = []
+    for where, _, names in os.walk(os.path.join(root, folder)):
+        found += [os.path.join(where, name) for name in sorted(names) if name.endswith(".c")]
+    return found
+
+
+class Bench:
+    """A copy of the core's sources that can be broken, compiled and healed."""
+
+    def __init__(self, root, work):
+        self.root, self.work = root, work
+        shutil.copytree(os.path.join(root, "core/src"), os.path.join(work, "core/src"))
+        self.flags = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O0", "-w", "-I" + os.path.join(root, "core/include"),
+                      "-I" + os.path.join(work, "core/src"), "-I" + os.path.join(work, "include"),
+                      "-I" + os.path.join(root, "tests/support")]
+        self.make_version()
+        self.objects = {}
+        for source in sources(work, "core/src"):
+            self.objects[source] = self.compile(source)
+        support = ["fake_host.c", "probe.c", "leave.c", "hmac_sha256.c"]
+        self.support = [self.compile(os.path.join(root, "tests/support", name)) for name in support]
+
+    def make_version(self):
+        os.makedirs(os.path.join(self.work, "include/troupe"))
+        with open(os.path.join(self.root, "core/version.h.in")) as given:
+            text = re.sub(r"@\w*MAJOR@|@\w*MINOR@|@\w*PATCH@", "0", given.read())
+        with open(os.path.join(self.work, "include/troupe/version.h"), "w") as out:
+            out.write(re.sub(r"@\w+@", "0.0.0", text))
+
+    def compile(self, source):
+        target = os.path.join(self.work, re.sub(r"\W", "_", source) + ".o")
+        subprocess.run(["cc", *self.flags, "-c", source, "-o", target], check=True)
+        return target
+
+    def run(self, test):
+        program = os.path.join(self.work, "test_" + test)
+        main = self.compile(os.path.join(self.root, "tests/core", f"test_{test}.c"))
+        subprocess.run(["cc", "-o", program, main, *self.support, *self.objects.values(), "-lcmocka", "-lpthread"],
+                       check=True)
+        try:
+            return subprocess.run([program], capture_output=True, timeout=60).returncode
+        except subprocess.TimeoutExpired:
+            return "timeout"
+
+    def users_of(self, path):
+        """What must be compiled again when `path` changes: itself, or for a header everything."""
+        return [path] if path.endswith(".c") else list(self.objects)
+
+    def try_mutant(self, file, text, replacement, test):
+        path = os.path.join(self.work, "core/src", file)
+        with open(path) as given:
+            original = given.read()
+        if text not in original:
+            return "does not apply"
+        with open(path, "w") as out:
+            out.write(original.replace(text, replacement, 1))
+        try:
+            for user in self.users_of(path):
+                self.compile(user)
+            result = "survived" if self.run(test) == 0 else "caught"
+        except subprocess.CalledProcessError:
+            result = "does not compile"
+        with open(path, "w") as out:
+            out.write(original)
+        for user in self.users_of(path):
+            self.compile(user)
+        return result
+
+
+def main():
+    root = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else ".")
+    chosen = [m for m in MUTANTS if len(sys.argv) < 3 or m[1] in sys.argv[2:]]
+    bad = 0
+    with tempfile.TemporaryDirectory() as work:
+        bench = Bench(root, work)
+        for test in sorted({m[5] for m in chosen}):
+            if bench.run(test) != 0:
+                print(f"test_{test} fails without any mutant")
+                return 1
+        for rule, name, file, text, replacement, test in chosen:
+            result = bench.try_mutant(file, text, replacement, test)
+            print(f"rule {rule:2} {name}: {result}", flush=True)
+            bad += result != "caught"
+    print(f"{len(chosen) - bad} of {len(chosen)} mutants caught")
+    return 1 if bad or not chosen else 0
+
+
+sys.exit(main())
