@@ -175,6 +175,7 @@ static unsigned count_schedulers(const trp_native_config *config) {
 
 /* Frees a host whose drivers are closed or never were. */
 static void free_native(trp_native *native) {
+    trpi_fiber_pool_destroy(native->fibers);
     trpi_log_deinit(&native->log);
     if (!native->is_attached) {
         uv_sem_destroy(&native->go);
@@ -239,6 +240,10 @@ static int init_runtime(trp_native *native, unsigned schedulers) {
     }
     config.schedulers = schedulers;
     native->config.runtime = NULL; /* borrowed for the call only */
+    native->fibers = trpi_fiber_pool_create(TRPI_GUARD_MARKED);
+    if (native->fibers == NULL) {
+        return TRP_ENOMEM;
+    }
     trp_host host = make_host_table(native);
     return trp_runtime_create(&host, &config, &native->runtime);
 }

@@ -194,14 +194,20 @@ static int start_here(trp_ctx *ctx, void *arg) {
     return error == TRP_OK ? spawn_client(ctx, run) : error;
 }
 
-/* The first session brings the client; later ones are for its next lines. Failing before the first is the end. */
+/* A node that comes back may have another name, so each session says anew where the relay is. */
+static int use_relay_of(trp_ctx *ctx, echo_run *run, const char *node) {
+    int error = trp_remote_name(ctx, node, ECHO_RELAY_NAME, &run->relay);
+    return error == TRP_OK && !run->has_client ? spawn_client(ctx, run) : error;
+}
+
+/*
+ * The first session brings the client; later ones are for its next lines. Failing before the first
+ * is the end.
+ */
 static void on_session(void *arg, const trp_session_event *event) {
     echo_run *run = arg;
-    if (event->state == TRP_SESSION_UP && !run->has_client) {
-        int error = trp_remote_name(event->ctx, event->node, ECHO_RELAY_NAME, &run->relay);
-        if (error == TRP_OK) {
-            error = spawn_client(event->ctx, run);
-        }
+    if (event->state == TRP_SESSION_UP) {
+        int error = use_relay_of(event->ctx, run, event->node);
         if (error != TRP_OK) {
             cli_fail(&command, "cannot start: %s", trp_error_text(error));
             end(run, CLI_FAILED);

@@ -19,9 +19,10 @@ struct trpi_port {
     trpi_driver *driver;
     trpi_port_line *on_line;
     trp_pid owner;
-    int fd;
+    int fd;    /* a duplicate of the caller's */
     int flags; /* of the descriptor before libuv changed them */
     bool is_stream;
+    bool keeps_fd; /* closing the handle does not close `fd` */
     bool is_wanted;
     bool is_reading;
     bool has_ended;
@@ -161,6 +162,9 @@ void trpi_port_close(trpi_port *port) {
     }
     port->is_closing = true;
     trpi_list_remove(&port->look.link);
+    if (port->is_stream && !port->keeps_fd) {
+        fcntl(port->fd, F_SETFL, port->flags); /* whoever shares the pipe finds it as it was */
+    }
     uv_close(&port->as.handle, on_closed);
 }
 
@@ -199,16 +203,19 @@ static int open_handle(trpi_port *port, bool *is_made) {
 int trpi_port_open(trpi_driver *driver, int fd, trpi_port_line *on_line, trp_pid owner,
                    trpi_port **out) {
     bool is_made;
+    uv_os_fd_t used = -1;
     int flags = fcntl(fd, F_GETFL);
-    if (flags < 0) {
+    int own_fd = flags < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (own_fd < 0) {
         return TRP_EIO;
     }
     trpi_port *port = calloc(1, sizeof *port);
     if (port == NULL) {
+        close(own_fd);
         return TRP_ENOMEM;
     }
     port->driver = driver;
-    port->fd = fd;
+    port->fd = own_fd;
     port->flags = flags;
     port->on_line = on_line;
     port->owner = owner;
@@ -216,10 +223,13 @@ int trpi_port_open(trpi_driver *driver, int fd, trpi_port_line *on_line, trp_pid
     trpi_link_init(&port->look.link);
     int error = open_handle(port, &is_made);
     if (!is_made) {
+        close(own_fd);
         free(port);
         return TRP_EIO;
     }
     port->as.handle.data = port;
+    /* A terminal is opened anew by libuv, which then does not use our descriptor. */
+    port->keeps_fd = uv_fileno(&port->as.handle, &used) != 0 || used != own_fd;
     port->service.close = close_service;
     trpi_service_add(driver, &port->service);
     if (error != 0) {
