@@ -1,6 +1,7 @@
 /*
- * Bodies of messages as JavaScript sees them: one CBOR item each. Typed messages go through the codec and their field tables; an untyped
- * message from JavaScript is a CBOR item as it stands. Bytes that are no CBOR, which a C actor may send, arrive as a byte string.
+ * Bodies of messages as JavaScript sees them: one CBOR item each. Typed messages go through the
+ * codec and their field tables; an untyped message from JavaScript is a CBOR item as it stands.
+ * Bytes that are no CBOR, which a C actor may send, arrive as a byte string.
  */
 #include "host.h"
 

@@ -1,10 +1,12 @@
 /*
- * The web host: the core's host table, and the module's exports. JavaScript's side is js/engine.mjs.
+ * The web host: the core's host table, and the module's exports. JavaScript's side is
+ * js/engine.mjs.
  *
- * One tick of JavaScript is: write a batch of operations into the memory that `batch` returns, call `step`, read the events at `events`. Nothing
- * else crosses while actors run, so neither side ever calls into the other from inside a call, and a handler in JavaScript
- * that throws has no C frames above it. An actor that calls trp_abort leaves `step` by an exception of JavaScript; `recover` then puts the
- * stack pointer back and `step` may be called again.
+ * One tick of JavaScript is: write a batch of operations into the memory that `batch` returns, call
+ * `step`, read the events at `events`. Nothing else crosses while actors run, so neither side ever
+ * calls into the other from inside a call, and a handler in JavaScript that throws has no C frames
+ * above it. An actor that calls trp_abort leaves `step` by an exception of JavaScript; `recover`
+ * then puts the stack pointer back and `step` may be called again.
  */
 #include "host.h"
 #include "troupe/web.h"
@@ -32,7 +34,10 @@ __attribute__((weak)) int trp_web_setup(trp_runtime *runtime) {
     return TRP_OK;
 }
 
-/* --- the host table ------------------------------------------------------------------------------------ */
+/*
+ * --- the host table
+ * ------------------------------------------------------------------------------------
+ */
 
 static void *host_realloc(void *self, void *block, size_t old_size, size_t new_size) {
     (void)self;
@@ -77,7 +82,10 @@ static void host_abandon(void *self, unsigned scheduler) {
     trpi_web_abandon();
 }
 
-/* --- exports ------------------------------------------------------------------------------------------- */
+/*
+ * --- exports
+ * -------------------------------------------------------------------------------------------
+ */
 
 TRPI_WEB_EXPORT("batch") void *trpi_web_batch(size_t length);
 TRPI_WEB_EXPORT("create")
@@ -120,7 +128,8 @@ static int start_node(const char *name, double heartbeat_ms, double patience_ms)
 }
 
 /*
- * Makes the runtime; the batch holds the node's name. Zero is the default of each number. Its first events are the registered types and behaviours.
+ * Makes the runtime; the batch holds the node's name. Zero is the default of each number. Its first
+ * events are the registered types and behaviours.
  */
 int trpi_web_create(uint32_t actors_max, uint32_t mailbox_messages, double heartbeat_ms,
                     double patience_ms) {
@@ -150,8 +159,9 @@ int trpi_web_create(uint32_t actors_max, uint32_t mailbox_messages, double heart
 }
 
 /*
- * Runs the batch and then ready actors, until about `messages` were handled or the clock has passed `deadline_ms`. Returns a trp_step. The events are
- * complete when it returns, and stay until the next call of `step`.
+ * Runs the batch and then ready actors, until about `messages` were handled or the clock has passed
+ * `deadline_ms`. Returns a trp_step. The events are complete when it returns, and stay until the
+ * next call of `step`.
  */
 int trpi_web_step(uint32_t messages, double deadline_ms) {
     trp_budget budget = {.messages = messages, .deadline_ns = (uint64_t)(deadline_ms * 1e6)};
@@ -167,12 +177,18 @@ int trpi_web_step(uint32_t messages, double deadline_ms) {
     return (int)result;
 }
 
-/* After `step` was left by `abandon`: takes back the stack that the abandoned frames used. The batch was posted. */
+/*
+ * After `step` was left by `abandon`: takes back the stack that the abandoned frames used. The
+ * batch was posted.
+ */
 void trpi_web_recover(void) {
     stackRestore(trpi_web.stack);
 }
 
-/* When `step` wants to be called again without a batch, in the clock's milliseconds; infinity for never. */
+/*
+ * When `step` wants to be called again without a batch, in the clock's milliseconds; infinity for
+ * never.
+ */
 double trpi_web_deadline(void) {
     return trpi_web.next_deadline == TRP_NEVER ? (double)INFINITY
                                                : (double)trpi_web.next_deadline / 1e6;

@@ -1,6 +1,7 @@
 /*
- * The web host's own state. A wasm module instance holds exactly one runtime, so this is one static object; two runtimes in a page are two
- * instances. Everything here runs on the one thread of the instance.
+ * The web host's own state. A wasm module instance holds exactly one runtime, so this is one static
+ * object; two runtimes in a page are two instances. Everything here runs on the one thread of the
+ * instance.
  */
 #ifndef TRPI_WEB_HOST_H
 #define TRPI_WEB_HOST_H
@@ -41,7 +42,10 @@ extern trpi_web_host trpi_web;
 /* Exports. */
 #define TRPI_WEB_EXPORT(export) __attribute__((export_name(export), visibility("default")))
 
-/* types.c: the number under which JavaScript knows `type`, telling it about the type first if need be. 0 when out of memory. */
+/*
+ * types.c: the number under which JavaScript knows `type`, telling it about the type first if need
+ * be. 0 when out of memory.
+ */
 uint32_t trpi_web_type_number(const trp_type *type);
 
 /* The type with that number, or NULL. */
@@ -57,18 +61,27 @@ int trpi_web_body_write(trpi_web_bytes *bytes, const trp_message *message);
 int trpi_web_body_read(trp_ctx *ctx, uint32_t type, const uint8_t *bytes, size_t length,
                        trp_message **out);
 
-/* Decodes the argument of a behaviour. `*out` is NULL if the behaviour takes none; free it with trp_message_drop. */
+/*
+ * Decodes the argument of a behaviour. `*out` is NULL if the behaviour takes none; free it with
+ * trp_message_drop.
+ */
 int trpi_web_argument_read(trp_ctx *ctx, const trp_behaviour *behaviour, const uint8_t *bytes,
                            size_t length, trp_message **out);
 
 /* ref.c: fixes what local refs look like, once the node has its identity. */
 void trpi_web_ref_init(void);
 
-/* Writes the ref of `pid`, valid on every node, to `text` of TRPI_WEB_REF_MAX bytes; returns its length. */
+/*
+ * Writes the ref of `pid`, valid on every node, to `text` of TRPI_WEB_REF_MAX bytes; returns its
+ * length.
+ */
 #define TRPI_WEB_REF_MAX (TRP_NODE_NAME_MAX + 64)
 size_t trpi_web_ref_write(trp_pid pid, char *text);
 
-/* Finds the actor that a ref, `<node!name>` or a plain name of this runtime means. TRP_EDECODE, TRP_ENOENT or TRP_ENOCONNECTION. */
+/*
+ * Finds the actor that a ref, `<node!name>` or a plain name of this runtime means. TRP_EDECODE,
+ * TRP_ENOENT or TRP_ENOCONNECTION.
+ */
 int trpi_web_ref_read(trp_ctx *ctx, const uint8_t *text, size_t length, trp_pid *pid);
 
 /* session.c: the operations on sessions. */

@@ -1,6 +1,6 @@
 /*
- * Linear probing with backward-shift deletion, so there are no tombstones and a map that is used as a queue of short-lived ids stays
- * as fast as when it was new.
+ * Linear probing with backward-shift deletion, so there are no tombstones and a map that is used as
+ * a queue of short-lived ids stays as fast as when it was new.
  */
 #include "map.h"
 
@@ -56,7 +56,10 @@ uintptr_t trpi_web_map_get(const trpi_web_map *map, uint64_t key) {
     return map->length == 0 ? 0 : map->entries[find(map, key)].value;
 }
 
-/* Moves later members of the probe chain into the hole, as long as that brings them nearer to their home. */
+/*
+ * Moves later members of the probe chain into the hole, as long as that brings them nearer to their
+ * home.
+ */
 static void close_hole(trpi_web_map *map, size_t hole) {
     size_t mask = map->capacity - 1;
     for (size_t at = (hole + 1) & mask; map->entries[at].key != 0; at = (at + 1) & mask) {

@@ -1,4 +1,7 @@
-/* A map from 64-bit numbers other than 0 to pointer-sized values: refs to call ids, ids to sessions, types to their numbers. */
+/*
+ * A map from 64-bit numbers other than 0 to pointer-sized values: refs to call ids, ids to
+ * sessions, types to their numbers.
+ */
 #ifndef TRPI_WEB_MAP_H
 #define TRPI_WEB_MAP_H
 

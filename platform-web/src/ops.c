@@ -1,4 +1,7 @@
-/* The operations that JavaScript asks for, each run in the handler of the port in whose name it was asked. */
+/*
+ * The operations that JavaScript asks for, each run in the handler of the port in whose name it was
+ * asked.
+ */
 #include "port.h"
 
 #include <string.h>
@@ -40,7 +43,10 @@ static int target_of(trp_ctx *ctx, const trpi_web_view *op, trp_pid *pid) {
     return trpi_web_ref_read(ctx, op->a, op->record.a_length, pid);
 }
 
-/* --- spawning ------------------------------------------------------------------------------------------ */
+/*
+ * --- spawning
+ * ------------------------------------------------------------------------------------------
+ */
 
 static void op_spawn(trp_ctx *ctx, trpi_web_port *port, const trpi_web_view *op) {
     (void)port;
@@ -80,7 +86,10 @@ static void op_spawn_port(trp_ctx *ctx, trpi_web_port *port, const trpi_web_view
     result_pid(op->record.id, error, pid);
 }
 
-/* --- sending ------------------------------------------------------------------------------------------- */
+/*
+ * --- sending
+ * -------------------------------------------------------------------------------------------
+ */
 
 static void op_send(trp_ctx *ctx, trpi_web_port *port, const trpi_web_view *op) {
     (void)port;
@@ -164,7 +173,10 @@ static void op_reply_error(trp_ctx *ctx, trpi_web_port *port, const trpi_web_vie
     trp_message_drop(ctx, request);
 }
 
-/* --- names, monitors, ends ----------------------------------------------------------------------------- */
+/*
+ * --- names, monitors, ends
+ * -----------------------------------------------------------------------------
+ */
 
 static void op_whereis(trp_ctx *ctx, trpi_web_port *port, const trpi_web_view *op) {
     (void)port;
@@ -207,7 +219,10 @@ static void op_demonitor(trp_ctx *ctx, trpi_web_port *port, const trpi_web_view 
     }
 }
 
-/* A JavaScript actor that JavaScript stops finishes what it got before and hears of it; see "port_handle". */
+/*
+ * A JavaScript actor that JavaScript stops finishes what it got before and hears of it; see
+ * "port_handle".
+ */
 static int ask_port(trp_ctx *ctx, trp_pid pid, const trp_exit *reason) {
     trp_message *message = trp_message_new(ctx, &trpi_web_asked_type);
     if (message == NULL) {
@@ -254,7 +269,10 @@ static void op_done(trp_ctx *ctx, trpi_web_port *port, const trpi_web_view *op) 
     }
 }
 
-/* --- the node and the runtime -------------------------------------------------------------------------- */
+/*
+ * --- the node and the runtime
+ * --------------------------------------------------------------------------
+ */
 
 static void op_session_open(trp_ctx *ctx, trpi_web_port *port, const trpi_web_view *op) {
     (void)port;

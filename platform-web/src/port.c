@@ -11,7 +11,10 @@ static uint64_t pid_key(trp_pid pid) {
     return (uint64_t)pid.index << 32 | pid.generation;
 }
 
-/* --- what waits for JavaScript ------------------------------------------------------------------------- */
+/*
+ * --- what waits for JavaScript
+ * -------------------------------------------------------------------------
+ */
 
 static void make_ready(trpi_web_port *port) {
     if (!port->active && !port->queued && port->waiting_len > 0) {
@@ -57,7 +60,10 @@ static bool has_room(const trpi_web_port *port) {
            port->waiting.length < TRPI_WEB_WAITING_BYTES;
 }
 
-/* --- requests that JavaScript holds -------------------------------------------------------------------- */
+/*
+ * --- requests that JavaScript holds
+ * --------------------------------------------------------------------
+ */
 
 /* Finds a free handle, growing the table when all are in use. 0 when out of memory. */
 static uint32_t request_handle(trpi_web_port *port) {
@@ -92,7 +98,10 @@ trp_message *trpi_web_port_request(trpi_web_port *port, uint32_t handle) {
     return request;
 }
 
-/* --- requests and monitors of JavaScript --------------------------------------------------------------- */
+/*
+ * --- requests and monitors of JavaScript
+ * ---------------------------------------------------------------
+ */
 
 int trpi_web_port_bind(trpi_web_port *port, trp_ref ref, uint32_t id) {
     int error = trpi_web_map_put(&port->refs, ref, id);
@@ -129,7 +138,10 @@ static uint32_t end_ref(trpi_web_port *port, trp_ref ref) {
     return id;
 }
 
-/* --- messages ------------------------------------------------------------------------------------------ */
+/*
+ * --- messages
+ * ------------------------------------------------------------------------------------------
+ */
 
 static trpi_web_record reason_record(uint32_t code, uint32_t id, const trp_exit *reason) {
     return (trpi_web_record){
@@ -141,7 +153,10 @@ static void put_reason(trpi_web_bytes *bytes, uint32_t code, uint32_t id, const 
                        NULL, 0);
 }
 
-/* The end of a request of this port: goes to JavaScript at once, because a suspended handler may await it. */
+/*
+ * The end of a request of this port: goes to JavaScript at once, because a suspended handler may
+ * await it.
+ */
 static void handle_reply(trpi_web_port *port, const trp_message *message) {
     trpi_web_bytes *out = &trpi_web.out;
     uint32_t id = end_ref(port, trp_message_ref(message));
@@ -277,7 +292,10 @@ static int port_init(trp_ctx *ctx, void *state, const void *arg) {
     return TRP_OK;
 }
 
-/* Pinned to the only scheduler there is; no terminate: main's monitor frees the port however its actor ends. */
+/*
+ * Pinned to the only scheduler there is; no terminate: main's monitor frees the port however its
+ * actor ends.
+ */
 static const trp_behaviour port_behaviour = {
     TRP_BEHAVIOUR("troupe.web.Port"),
     .state_size = sizeof(trpi_web_port *),
@@ -285,7 +303,10 @@ static const trp_behaviour port_behaviour = {
     .handle = port_handle,
 };
 
-/* --- life ---------------------------------------------------------------------------------------------- */
+/*
+ * --- life
+ * ----------------------------------------------------------------------------------------------
+ */
 
 static void free_ids(trpi_web_map *ids) {
     for (size_t i = 0; i < ids->capacity; i++) {

@@ -1,6 +1,6 @@
 /*
- * Writing and reading batches of records. Writing never leaves half a record behind: a batch that ran out of memory is
- * shorter by whole records and says so (`failed`).
+ * Writing and reading batches of records. Writing never leaves half a record behind: a batch that
+ * ran out of memory is shorter by whole records and says so (`failed`).
  */
 #include "record.h"
 

@@ -1,7 +1,8 @@
 /*
- * Records: what crosses between JavaScript and the runtime. Both directions use the same 32-byte header, followed by two runs of
- * bytes, `a` and `b`, and padding to 8 bytes, so that JavaScript can read a batch through one typed array.
- * js/record.mjs has the same numbers; tests/web/record.test.mjs compares the two files.
+ * Records: what crosses between JavaScript and the runtime. Both directions use the same 32-byte
+ * header, followed by two runs of bytes, `a` and `b`, and padding to 8 bytes, so that JavaScript
+ * can read a batch through one typed array. js/record.mjs has the same numbers;
+ * tests/web/record.test.mjs compares the two files.
  */
 #ifndef TRPI_WEB_RECORD_H
 #define TRPI_WEB_RECORD_H
@@ -20,8 +21,9 @@ typedef struct trpi_web_record {
 } trpi_web_record;
 
 /*
- * X(NAME, value): operations, JavaScript to runtime. A batch is a row of SEGMENTs, each of which holds the operations of one port.
- * `ref` is the text of a pid, of `<node!name>`, or a plain local name. `type` is a number from a TYPE event, 0 for a bare CBOR value.
+ * X(NAME, value): operations, JavaScript to runtime. A batch is a row of SEGMENTs, each of which
+ * holds the operations of one port. `ref` is the text of a pid, of `<node!name>`, or a plain local
+ * name. `type` is a number from a TYPE event, 0 for a bare CBOR value.
  */
 #define TRPI_WEB_OP_LIST(X)                                                                        \
     X(SEGMENT, 0)       /* id = port, a = its operations */                                        \
@@ -94,8 +96,9 @@ void trpi_web_bytes_put(trpi_web_bytes *bytes, trpi_web_record record, const voi
                         size_t a_length, const void *b, size_t b_length);
 
 /*
- * A record whose `a` is written piecemeal: begin, append to the bytes, finish with `b`. `begin` returns the record's place, which
- * finish (or cancel, which takes the record back) needs. A failed append takes the record back at finish, which then returns 0.
+ * A record whose `a` is written piecemeal: begin, append to the bytes, finish with `b`. `begin`
+ * returns the record's place, which finish (or cancel, which takes the record back) needs. A failed
+ * append takes the record back at finish, which then returns 0.
  */
 size_t trpi_web_bytes_begin(trpi_web_bytes *bytes);
 int trpi_web_bytes_finish(trpi_web_bytes *bytes, size_t place, trpi_web_record record,

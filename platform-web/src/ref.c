@@ -1,6 +1,7 @@
 /*
- * Refs: pids as JavaScript holds them, a text that means the same actor on every node: `<name#incarnation/index.generation>`.
- * A ref may also be `<name!service>`, whoever has that name on that node, or a plain name, whoever has it here.
+ * Refs: pids as JavaScript holds them, a text that means the same actor on every node:
+ * `<name#incarnation/index.generation>`. A ref may also be `<name!service>`, whoever has that name
+ * on that node, or a plain name, whoever has it here.
  */
 #include "host.h"
 

@@ -1,6 +1,7 @@
 /*
- * Sessions of this node. The connections themselves (WebSocket, MessagePort) live in JavaScript (js/link.mjs): frames leave as
- * SEND_BYTES events, which JavaScript joins into larger ones, and come back as RECEIVE operations.
+ * Sessions of this node. The connections themselves (WebSocket, MessagePort) live in JavaScript
+ * (js/link.mjs): frames leave as SEND_BYTES events, which JavaScript joins into larger ones, and
+ * come back as RECEIVE operations.
  */
 #include "host.h"
 

@@ -1,9 +1,11 @@
 /*
- * Numbers for message types. JavaScript needs a type's field table before it can write or read a body, so each type is described to it
- * once, in a TYPE event that precedes the first use of its number: registered types when the runtime is made, others when the first
- * message of them comes along.
+ * Numbers for message types. JavaScript needs a type's field table before it can write or read a
+ * body, so each type is described to it once, in a TYPE event that precedes the first use of its
+ * number: registered types when the runtime is made, others when the first message of them comes
+ * along.
  *
- * A description is an array with one array per field: [name, key, kind, element kind, number of the nested type].
+ * A description is an array with one array per field: [name, key, kind, element kind, number of the
+ * nested type].
  */
 #include "host.h"
 

@@ -4,8 +4,9 @@
  *
  * A session is one authenticated connection to another runtime over some transport (TCP, TLS,
  * WebSocket, MessagePort, memory). The protocol (docs/protocol.md) is a state machine without I/O:
- * the host feeds it bytes and gets bytes. A session lives on one scheduler; every function here that
- * takes a session is called on that scheduler's thread, outside of a step or from an actor on it.
+ * the host feeds it bytes and gets bytes. A session lives on one scheduler; every function here
+ * that takes a session is called on that scheduler's thread, outside of a step or from an actor on
+ * it.
  */
 #ifndef TROUPE_NODE_H
 #define TROUPE_NODE_H
@@ -48,7 +49,10 @@ typedef enum trp_right {
 /** How this runtime appears to others. */
 typedef struct trp_node_config {
     size_t size;
-    /** Required, unique among the nodes it meets: 1 to 63 printable ASCII characters, no blanks. Copied. */
+    /**
+     * Required, unique among the nodes it meets: 1 to 63 printable ASCII characters, no blanks.
+     * Copied.
+     */
     const char *name;
     const void *cookie;    /**< secret of the peers (copied); NULL: nobody connects by cookie */
     size_t cookie_length;  /**< 16 to 4096 bytes */
@@ -66,8 +70,8 @@ typedef struct trp_node_config {
 TRP_API int trp_node_start(trp_runtime *runtime, const trp_node_config *config);
 
 /**
- * Lets guests reach the local name `name` (copied), now or whenever somebody registers it. TRP_EINVAL,
- * TRP_ESTATE (no trp_node_start), TRP_ENOMEM. Any thread.
+ * Lets guests reach the local name `name` (copied), now or whenever somebody registers it.
+ * TRP_EINVAL, TRP_ESTATE (no trp_node_start), TRP_ENOMEM. Any thread.
  */
 TRP_API int trp_node_expose(trp_runtime *runtime, const char *name);
 
@@ -76,9 +80,9 @@ typedef struct trp_transport {
     size_t size;
     void *self;
     /**
-     * Sends `length` bytes (borrowed, at most TRP_FRAME_MAX), one or more whole frames. 0, or a TRP_E*
-     * that ends the session. Called from steps only, once or a few times per activation, and not
-     * while trp_session_writable says false, but for the last frame. Must not call back.
+     * Sends `length` bytes (borrowed, at most TRP_FRAME_MAX), one or more whole frames. 0, or a
+     * TRP_E* that ends the session. Called from steps only, once or a few times per activation, and
+     * not while trp_session_writable says false, but for the last frame. Must not call back.
      */
     int (*send)(void *self, const void *bytes, size_t length);
     /**
@@ -119,14 +123,14 @@ typedef struct trp_session_options {
     uint32_t rights;
     void *arg; /**< for the callbacks */
     /**
-     * Acceptor with TRP_AUTH_TOKEN, required: 0 if the token (borrowed) is good. `*rights` holds the
-     * ceiling and may be lowered. Must not call back.
+     * Acceptor with TRP_AUTH_TOKEN, required: 0 if the token (borrowed) is good. `*rights` holds
+     * the ceiling and may be lowered. Must not call back.
      */
     int (*check_token)(void *arg, const void *token, size_t length, uint32_t *rights);
     /**
-     * Optional. The session changed its state, in a step. `node` is the peer's name, "" before it is
-     * known; `error` and `why` say why it went down. May use the root ctx, for example to send, and
-     * the functions below but with DOWN. Not after trp_transport.close.
+     * Optional. The session changed its state, in a step. `node` is the peer's name, "" before it
+     * is known; `error` and `why` say why it went down. May use the root ctx, for example to send,
+     * and the functions below but with DOWN. Not after trp_transport.close.
      */
     void (*on_state)(void *arg, trp_session *session, trp_session_state state, const char *node,
                      int error, const char *why);
@@ -136,24 +140,29 @@ typedef struct trp_session_options {
  * Opens a session on the ctx's scheduler over `transport`; the next step begins the handshake. The
  * session ends by itself (transport->close), or with trp_session_close. TRP_EINVAL (also a cookie
  * kind on a node without cookie), TRP_ESTATE (no trp_node_start, or the runtime stops), TRP_ELIMIT,
- * TRP_ENOMEM, TRP_ENOTSUP (cookie without hmac), or the host's entropy error; then nothing is called.
+ * TRP_ENOMEM, TRP_ENOTSUP (cookie without hmac), or the host's entropy error; then nothing is
+ * called.
  */
 TRP_API int trp_session_open(trp_ctx *ctx, const trp_transport *transport,
                              const trp_session_options *options, trp_session **out);
 
 /**
- * Bytes have come: any number, cut anywhere. Borrowed. They are handled in the next step, as are the
- * calls below: none of these ends the session before it returns.
+ * Bytes have come: any number, cut anywhere. Borrowed. They are handled in the next step, as are
+ * the calls below: none of these ends the session before it returns.
  */
 TRP_API void trp_session_receive(trp_session *session, const void *bytes, size_t length);
 
 /** The connection is gone (`error` a TRP_E* or 0). The session ends; transport->close is called. */
 TRP_API void trp_session_lost(trp_session *session, int error);
 
-/** Flow control of the transport: false when it cannot take more for now, true when it can again. */
+/**
+ * Flow control of the transport: false when it cannot take more for now, true when it can again.
+ */
 TRP_API void trp_session_writable(trp_session *session, bool writable);
 
-/** Ends a session in good order: what may be sent is sent, the peer is told, then transport->close. */
+/**
+ * Ends a session in good order: what may be sent is sent, the peer is told, then transport->close.
+ */
 TRP_API void trp_session_close(trp_session *session);
 
 /** Probes the peer now, for example when a page has become visible again. */
@@ -168,15 +177,15 @@ TRP_API void trp_session_probe(trp_session *session);
 TRP_API int trp_remote_name(trp_ctx *ctx, const char *node, const char *name, trp_pid *pid);
 
 /**
- * Name of the node that `pid` lives on (this node's own for a local pid), NULL if unknown. Borrowed;
- * it stays until a thousand nodes have come and gone since the last session to that one.
+ * Name of the node that `pid` lives on (this node's own for a local pid), NULL if unknown.
+ * Borrowed; it stays until a thousand nodes have come and gone since the last session to that one.
  */
 TRP_API const char *trp_node_name(trp_runtime *runtime, trp_pid pid);
 
 /**
  * Text of `pid` that is valid on every node: `<node-name#incarnation/index.generation>`, with the
- * incarnation in 16 hexadecimal digits. Pids of trp_remote_name, of forgotten nodes and of a runtime
- * without node have the text of trp_pid_format. Like snprintf in truncation and result.
+ * incarnation in 16 hexadecimal digits. Pids of trp_remote_name, of forgotten nodes and of a
+ * runtime without node have the text of trp_pid_format. Like snprintf in truncation and result.
  */
 TRP_API size_t trp_pid_format_global(trp_runtime *runtime, trp_pid pid, char *text, size_t size);
 

@@ -10,9 +10,10 @@
 TRP_BEGIN_DECLS
 
 /**
- * Defined by the application, in one of the sources given to troupe_add_web_module: registers its behaviours and message
- * types. Called once per module instance, after the runtime was created and before anything runs in it.
- * Returns 0, or a TRP_E* that fails `createRuntime`. An application that leaves it out has JavaScript actors only.
+ * Defined by the application, in one of the sources given to troupe_add_web_module: registers its
+ * behaviours and message types. Called once per module instance, after the runtime was created and
+ * before anything runs in it. Returns 0, or a TRP_E* that fails `createRuntime`. An application
+ * that leaves it out has JavaScript actors only.
  *
  *     int trp_web_setup(trp_runtime *runtime) {
  *         return trp_register_behaviour(runtime, &relay_behaviour);
