@@ -34,7 +34,7 @@ uint64_t fake_random_below(uint64_t *seed, uint64_t limit) {
 
 /* Memory. */
 
-static bool may_allocate(fake_memory *memory) {
+bool fake_may_allocate(fake_memory *memory) {
     uint64_t number = 1 + atomic_fetch_add(&memory->allocations, 1);
     bool refuse = memory->fail_all || (memory->fail_at != 0 && number == memory->fail_at) ||
                   (memory->fail_rest && memory->fail_at != 0 && number > memory->fail_at);
@@ -72,7 +72,7 @@ static void *on_realloc(void *self, void *block, size_t old_size, size_t new_siz
     if (block == NULL && new_size == 0) {
         return NULL;
     }
-    if (new_size > old_size && !may_allocate(&fake->memory)) {
+    if (new_size > old_size && !fake_may_allocate(&fake->memory)) {
         return NULL;
     }
     if (new_size == 0) {
@@ -189,6 +189,17 @@ void fake_share_clock(fake_host *fake, fake_host *other) {
     fake->clock_ns = other->clock_ns;
 }
 
+#ifdef __EMSCRIPTEN__
+/* A wasm program without routines is not built for fibers. */
+__attribute__((weak)) void fake_fibers_start(fake_host *fake) {
+    (void)fake;
+}
+
+__attribute__((weak)) void fake_fibers_stop(fake_host *fake) {
+    (void)fake;
+}
+#endif
+
 int fake_start(fake_host *fake, const trp_runtime_config *config) {
     assert_null(fake->runtime);
     if (fake->on_trace != NULL) {
@@ -198,6 +209,9 @@ int fake_start(fake_host *fake, const trp_runtime_config *config) {
     for (unsigned i = 0; i < fake->schedulers && i < TRP_SCHEDULERS_MAX; i++) {
         fake->scheduler[i].last = TRP_STEP_MORE;
         fake->scheduler[i].deadline_ns = TRP_NEVER;
+    }
+    if (fake->fibers == NULL) {
+        fake_fibers_start(fake);
     }
     return trp_runtime_create(&fake->table, config, &fake->runtime);
 }
@@ -214,6 +228,8 @@ fake_host *fake_create(unsigned schedulers) {
 void fake_stop(fake_host *fake) {
     trp_runtime_destroy(fake->runtime);
     fake->runtime = NULL;
+    fake_fibers_stop(fake);
+    assert_int_equal(atomic_load(&fake->fibers_live), 0);
     assert_int_equal(atomic_load(&fake->memory.live_bytes), 0);
     assert_int_equal(atomic_load(&fake->memory.live_blocks), 0);
 }

@@ -63,6 +63,8 @@ typedef struct fake_host {
     atomic_flag log_lock;
     uint32_t logs_len; /* ever; the last FAKE_LOG_LINES are kept */
     fake_log_line logs[FAKE_LOG_LINES];
+    struct trpi_fiber_pool *fibers; /* where this build has any; a test may take them out of `table` */
+    _Atomic uint64_t fibers_live;
     bool print_logs;
     bool fatal_expected; /* else a fatal ends the test program */
     char fatal_text[FAKE_LOG_LINE];
@@ -85,6 +87,13 @@ int fake_start(fake_host *fake, const trp_runtime_config *config);
  * fake_destroy.
  */
 fake_host *fake_create(unsigned schedulers);
+
+/* fake_fibers.c: puts fibers into the table, and frees them. fake_start and fake_stop do it. */
+void fake_fibers_start(fake_host *fake);
+void fake_fibers_stop(fake_host *fake);
+
+/* Counts an allocation that is asked for; false if it is to fail. */
+bool fake_may_allocate(fake_memory *memory);
 
 /* Destroys the runtime if there is one and asserts that no byte is left. */
 void fake_stop(fake_host *fake);

@@ -109,4 +109,5 @@ void trpi_sim_host_fill(trp_sim_node *node, trp_host *host) {
         .hmac_sha256 = trpi_hmac_sha256,
         .abandon = on_abandon,
     };
+    trpi_sim_fibers_fill(host);
 }

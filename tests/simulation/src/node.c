@@ -118,6 +118,7 @@ void trpi_sim_node_free(trp_sim_node *node) {
     trpi_sim_node_down(node);
     free((void *)(uintptr_t)node->config.cookie);
     free((void *)(uintptr_t)node->config.name);
+    trpi_sim_fibers_free(node);
     free(node->schedulers);
     free(node);
 }

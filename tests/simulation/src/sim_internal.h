@@ -6,6 +6,7 @@
  *     sim.c    the loop, the clock, chance and the hash
  *     event.c  what happens at a given time
  *     host.c   the host table of a node: memory, wake, entropy, log, trace, abandon
+ *     fibers.c stacks for routines
  *     node.c   starting, stepping and ending a node
  *     link.c   wishes to be connected: dialling and the faults of a network
  *     wire.c   one connection: two sessions and a pipe each way
@@ -62,8 +63,13 @@ struct trp_sim_node {
     uint64_t paused_until_ns;
     uint64_t entropy;
     uint64_t live_bytes;
+    struct trpi_fiber_pool *fibers; /* NULL until the first routine */
     trpi_sim_scheduler *schedulers;
 };
+
+/* Fibers for the node's host table, where this build has any, and their end. */
+void trpi_sim_fibers_fill(trp_host *host);
+void trpi_sim_fibers_free(trp_sim_node *node);
 
 void trpi_sim_host_fill(trp_sim_node *node, trp_host *host);
 void trpi_sim_node_down(trp_sim_node *node);
