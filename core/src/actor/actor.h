@@ -205,8 +205,8 @@ typedef enum trpi_owes {
 } trpi_owes;
 
 /*
- * Ends the actor that holds the mailbox with `reason`, after terminate if `is_graceful`. Its block
- * is gone afterwards.
+ * Ends the actor that holds the mailbox with `reason`, which does not lie in the frame, after
+ * terminate if `is_graceful`. Its block is gone afterwards.
  */
 void trpi_actor_end(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason, bool is_graceful);
 

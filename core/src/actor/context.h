@@ -24,8 +24,29 @@ typedef struct trpi_frame {
     trp_message *loose; /* what is being handled, if it comes from the stash and not the mailbox */
     void *first;        /* what was first in the mailbox when the handler was called */
     bool is_ending;     /* stop_self, fail or kill of itself was called */
-    trp_exit ending;
+    trp_exit ending;    /* why; without meaning unless is_ending */
 } trpi_frame;
+
+/* Copies a frame. The reason is larger than all else and seldom there, so it goes along only then. */
+static inline void trpi_frame_copy(trpi_frame *to, const trpi_frame *from) {
+    to->actor = from->actor;
+    to->message = from->message;
+    to->loose = from->loose;
+    to->first = from->first;
+    to->is_ending = from->is_ending;
+    if (from->is_ending) {
+        to->ending = from->ending;
+    }
+}
+
+/* Begins the frame of a callback of `actor` that has borrowed nothing. */
+static inline void trpi_frame_begin(trpi_frame *frame, trpi_actor *actor) {
+    frame->actor = actor;
+    frame->message = NULL;
+    frame->loose = NULL;
+    frame->first = NULL;
+    frame->is_ending = false;
+}
 
 /* A message that is made for the occasion and lives until the handler returns. */
 typedef struct trpi_scratch {

@@ -51,7 +51,7 @@ static void end_self(trp_ctx *ctx, const trp_exit *reason) {
 }
 
 void trp_stop_self(trp_ctx *ctx) {
-    trp_exit normal = trp_exit_make(TRP_EXIT_NORMAL, 0, NULL);
+    static const trp_exit normal = {.kind = TRP_EXIT_NORMAL};
     end_self(ctx, &normal);
 }
 

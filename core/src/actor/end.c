@@ -118,7 +118,8 @@ static void count_end(trp_ctx *ctx, trp_pid pid, const trp_exit *reason) {
 
 void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) {
     trp_pid pid = trpi_actor_pid(actor);
-    trpi_frame outer = ctx->frame;
+    trpi_frame outer;
+    trpi_frame_copy(&outer, &ctx->frame);
     ctx->frame.actor = actor; /* whose entries and held requests are given up below */
     ctx->frame.message = NULL;
     trp_runtime *runtime = ctx->runtime;
@@ -142,7 +143,7 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     free_state(ctx, actor);
     count_end(ctx, pid, reason);
     actor->flags |= TRPI_ACTOR_ZOMBIE;
-    ctx->frame = outer;
+    trpi_frame_copy(&ctx->frame, &outer);
     trpi_actor_drain(ctx, actor, reason);
 }
 
@@ -188,17 +189,17 @@ void trpi_actor_drain(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) {
 }
 
 void trpi_actor_end(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason, bool is_graceful) {
-    trp_exit final = *reason;
-    trpi_frame outer = ctx->frame;
     actor->flags |= TRPI_ACTOR_ENDING;
     if (is_graceful && actor->behaviour->terminate != NULL) {
+        trpi_frame outer;
+        trpi_frame_copy(&outer, &ctx->frame);
         ctx->frame.actor = actor;
-        ctx->frame.ending = final;
+        ctx->frame.ending = *reason;
         ctx->frame.is_ending = true;
-        actor->behaviour->terminate(ctx, trpi_actor_state(actor), &final);
+        actor->behaviour->terminate(ctx, trpi_actor_state(actor), reason);
+        trpi_frame_copy(&ctx->frame, &outer);
     }
-    ctx->frame = outer;
-    trpi_actor_finish(ctx, actor, &final);
+    trpi_actor_finish(ctx, actor, reason);
 }
 
 void trpi_actor_recover(trp_ctx *ctx) {

@@ -296,9 +296,9 @@ static trpi_owes dispatch(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
 
 void trpi_actor_dispose(trp_ctx *ctx, trp_message *message, trpi_owes owes) {
     if (owes == TRPI_OWES_FREE) {
-        if (message->kind == TRPI_REQUEST) {
-            trp_exit reason =
-                trp_exit_make(TRP_EXIT_ERROR, TRP_ECANCELED, "the request was not answered");
+        if (message->kind == TRPI_REQUEST && (message->flags & TRPI_FLAG_SETTLED) == 0) {
+            static const trp_exit reason = {TRP_EXIT_ERROR, TRP_ECANCELED,
+                                            "the request was not answered"};
             trpi_settle(ctx, message, TRP_ECANCELED, &reason);
         } else {
             trpi_message_free(&ctx->sched.pool, message);
@@ -326,9 +326,10 @@ static trpi_advance leave(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, trpi
     return advance;
 }
 
-/* The actor ends for the reason in the frame. */
+/* The actor ends for the reason in the frame, which is over with it. */
 static void end_now(trp_ctx *ctx, trpi_actor *actor) {
     trp_exit reason = ctx->frame.ending;
+    ctx->frame.is_ending = false;
     trpi_actor_end(ctx, actor, &reason, reason.kind != TRP_EXIT_KILLED);
 }
 

@@ -110,9 +110,9 @@ static int prepare(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn
  */
 static int run_init(trp_ctx *ctx, trpi_actor *actor, const void *arg,
                     const trp_spawn_options *options, trpi_frame *ended) {
-    trpi_frame outer = ctx->frame;
-    memset(&ctx->frame, 0, sizeof ctx->frame);
-    ctx->frame.actor = actor;
+    trpi_frame outer;
+    trpi_frame_copy(&outer, &ctx->frame);
+    trpi_frame_begin(&ctx->frame, actor);
     ctx->spawn_depth++;
     int error = 0;
     if (options != NULL && options->name != NULL) {
@@ -122,8 +122,8 @@ static int run_init(trp_ctx *ctx, trpi_actor *actor, const void *arg,
         error = actor->behaviour->init(ctx, trpi_actor_state(actor), arg);
     }
     ctx->spawn_depth--;
-    *ended = ctx->frame;
-    ctx->frame = outer;
+    trpi_frame_copy(ended, &ctx->frame);
+    trpi_frame_copy(&ctx->frame, &outer);
     return error;
 }
 
@@ -226,7 +226,7 @@ int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
     }
     ties made = {0, NULL};
     trpi_frame ended;
-    memset(&ended, 0, sizeof ended);
+    ended.is_ending = false;
     error = tie(ctx, actor, options, &made);
     if (error == 0) {
         error = run_init(ctx, actor, arg, options, &ended);
