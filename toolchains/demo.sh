@@ -28,4 +28,5 @@ build() { # preset, target...
 build native-release troupe_command
 build web-release site
 exec build/native-release/platform-native/troupe node \
-    --serve build/web-release/web-demo/site --listen "$listen"
+    --serve build/web-release/web-demo/site --listen "$listen" \
+    --cookie-file build/demo.cookie --create-cookie
