@@ -32,7 +32,8 @@ enum {
     TRPI_ACTOR_TRAPS = 16,       /* exit signals come as messages */
     TRPI_ACTOR_STASHES =
         64, /* has or had a receive filter: the stash is asked before the mailbox */
-    TRPI_ACTOR_LINKED_LATE = 32 /* has links that were not made by spawning: some may be double */
+    TRPI_ACTOR_LINKED_LATE = 32,  /* has links that were not made by spawning: some may be double */
+    TRPI_ACTOR_DROPS_OLDEST = 128 /* its mailbox has the policy DROP_OLDEST */
 };
 
 /*

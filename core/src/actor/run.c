@@ -5,11 +5,15 @@
  * A message is handled while it is still first in the mailbox (mailbox.h) and disposed of when the
  * mailbox has left it behind. If the handler takes it, it leaves the mailbox at once and
  * frame.message is NULL.
+ *
+ * Nearly every message goes the straight path (run_plain): it is for the handler, and its actor is
+ * in no special state. Everything else is out of line, so that it costs that path nothing.
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
 #include "actor/room.h"
 #include "actor/stash.h"
+#include "base/rare.h"
 #include "troupe/error.h"
 #include "troupe/link.h"
 #include "troupe/monitor.h"
@@ -220,7 +224,7 @@ static trpi_owes on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message) 
     return TRPI_OWES_FREE;
 }
 
-static trpi_owes on_rare(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+static TRPI_RARE trpi_owes on_rare(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     switch ((trpi_kind)message->kind) {
     case TRPI_REPLY:
         return on_reply(ctx, actor, message);
@@ -311,7 +315,7 @@ void trpi_actor_dispose(trp_ctx *ctx, trp_message *message, trpi_owes owes) {
 /* Leaves `link` behind and pays what is owed to it. */
 static trpi_advance leave(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, trpi_owes owes) {
     trp_message *message = link == &actor->mailbox.stub ? NULL : message_of(link);
-    if (message != NULL) {
+    if (message != NULL && (message->flags & TRPI_FLAG_COUNTED) != 0) {
         trpi_uncount(ctx, actor, message);
     }
     trpi_advance advance = trpi_mailbox_advance(&actor->mailbox, link, trpi_is_shared(ctx));
@@ -398,7 +402,7 @@ static bool put_aside(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
 /* A mailbox that drops its oldest is over its limit: this is the oldest. */
 static bool is_too_much(const trpi_actor *actor, const trp_message *message) {
     uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
-    return trpi_policy_of(limit) == TRP_MAILBOX_DROP_OLDEST && message->kind <= TRPI_REQUEST &&
+    return (actor->flags & TRPI_ACTOR_DROPS_OLDEST) != 0 && message->kind <= TRPI_REQUEST &&
            trpi_load(&actor->waiting, TRPI_RELAXED) > trpi_limit_of(limit);
 }
 
@@ -439,6 +443,17 @@ static bool has_more_in_stash(const trpi_actor *actor) {
     return (actor->flags & TRPI_ACTOR_STASHES) != 0 && trpi_stash_has_next(actor->side->stash);
 }
 
+/*
+ * Leaves the message behind while something of the stash can be handled: the mailbox must not be
+ * left then, so the stub takes the message's place.
+ */
+static TRPI_RARE void leave_for_stash(trp_ctx *ctx, trpi_actor *actor, trp_message *message,
+                                      trpi_owes owes) {
+    trpi_uncount(ctx, actor, message);
+    trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    trpi_actor_dispose(ctx, message, owes);
+}
+
 /* One message of the mailbox, and on to the next. Sets `*advance`; false: the actor has ended. */
 static bool run_first(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
     trpi_link *link = actor->mailbox.first;
@@ -463,11 +478,7 @@ static bool run_first(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
         return false;
     }
     if (!has_left && !is_stub && has_more_in_stash(actor)) {
-        /* The mailbox must not be left while something can be handled: the stub takes the place. */
-        trp_message *message = message_of(link);
-        trpi_uncount(ctx, actor, message);
-        trpi_mailbox_detach(&actor->mailbox, link, trpi_is_shared(ctx));
-        trpi_actor_dispose(ctx, message, owes);
+        leave_for_stash(ctx, actor, message_of(link), owes);
         has_left = true;
     }
     *advance = has_left ? TRPI_ADVANCED : leave(ctx, actor, link, owes);
@@ -489,7 +500,7 @@ static bool looks_for_events(trpi_actor *actor) {
 }
 
 /* One message, from the stash if it has one that is due, else from the mailbox. */
-static bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
+static TRPI_RARE bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
     if ((actor->flags & TRPI_ACTOR_STASHES) != 0 && !looks_for_events(actor)) {
         trpi_stash *stash = actor->side->stash;
         trp_message *message = trpi_stash_next(ctx, stash);
@@ -503,6 +514,45 @@ static bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
         }
     }
     return run_first(ctx, actor, advance);
+}
+
+/* After a handler that ends its actor or took its message. */
+static TRPI_RARE bool finish_plain(trp_ctx *ctx, trpi_actor *actor, trpi_link *link,
+                                   trpi_advance *advance) {
+    *advance = TRPI_ADVANCED;
+    if (!ctx->frame.is_ending) {
+        return true;
+    }
+    if (actor->mailbox.first == link) {
+        message_of(link)->reserved = TRPI_OWES_FREE;
+        actor->flags |= TRPI_ACTOR_CONSUMED;
+    }
+    end_now(ctx, actor);
+    return false;
+}
+
+/* As run_one; the straight path. */
+static inline bool run_plain(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
+    enum { SPECIAL = TRPI_ACTOR_CONSUMED | TRPI_ACTOR_STASHES | TRPI_ACTOR_DROPS_OLDEST };
+    trpi_link *link = actor->mailbox.first;
+    trp_message *message = message_of(link);
+    if ((actor->flags & SPECIAL) != 0 || link == &actor->mailbox.stub ||
+        message->kind > TRPI_REQUEST || (message->flags & TRPI_FLAG_PROXY) != 0 ||
+        message->generation != trpi_load(&actor->generation, TRPI_RELAXED)) {
+        return run_one(ctx, actor, advance);
+    }
+    ctx->frame.first = link;
+    lend(ctx, actor, message);
+    if (ctx->frame.is_ending || actor->mailbox.first != link) {
+        return finish_plain(ctx, actor, link, advance);
+    }
+    if (has_more_in_stash(actor)) {
+        leave_for_stash(ctx, actor, message, TRPI_OWES_FREE);
+        *advance = TRPI_ADVANCED;
+        return true;
+    }
+    *advance = leave(ctx, actor, link, TRPI_OWES_FREE);
+    return true;
 }
 
 static bool is_killed(const trpi_actor *actor) {
@@ -527,7 +577,7 @@ static uint32_t run_batch(trp_ctx *ctx, trpi_actor *actor) {
         }
         trpi_advance advance;
         count++;
-        if (!run_one(ctx, actor, &advance) || advance == TRPI_PARKED) {
+        if (!run_plain(ctx, actor, &advance) || advance == TRPI_PARKED) {
             return count;
         }
         if (advance == TRPI_BUSY) {

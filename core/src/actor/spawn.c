@@ -58,6 +58,9 @@ static void init_limit(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options 
     if (options != NULL && options->mailbox_messages != 0) {
         limit =
             options->mailbox_messages | (uint32_t)options->mailbox_policy << 29 | TRPI_LIMIT_EXACT;
+        if (options->mailbox_policy == TRP_MAILBOX_DROP_OLDEST) {
+            actor->flags |= TRPI_ACTOR_DROPS_OLDEST;
+        }
     }
     if (options != NULL && options->supervised) {
         limit |= TRPI_LIMIT_SUPERVISED;
