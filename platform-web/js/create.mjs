@@ -12,10 +12,7 @@ function defaultLog(level, who, text) {
 }
 
 // A name of its own for each tab: two nodes of one name cannot be told apart.
-function randomName() {
-  const [n] = crypto.getRandomValues(new Uint32Array(1));
-  return `js-${n.toString(36)}`;
-}
+const randomName = () => `js-${Math.random().toString(36).slice(2)}`;
 
 export async function createRuntime(options = {}) {
   const { wasm, signal, place = 'page', log = defaultLog } = options;
@@ -23,6 +20,8 @@ export async function createRuntime(options = {}) {
   if (place !== 'page' && place !== 'worker') {
     throw new TypeError(`no such place: ${place}`);
   }
+  // Node 18 has it, but not under this name; every page has.
+  globalThis.crypto ??= await import(/* @vite-ignore */ /* webpackIgnore: true */ 'node:crypto');
   const module = await loadModule(wasm, signal);
   signal?.throwIfAborted();
   const settings = {

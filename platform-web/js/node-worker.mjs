@@ -1,6 +1,8 @@
 // The inside of node.mjs's Worker: makes the thread look like a worker's global scope, then runs the file.
+import { webcrypto } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 
+globalThis.crypto ??= webcrypto;
 const scope = new EventTarget();
 globalThis.WorkerGlobalScope = class WorkerGlobalScope {
   static [Symbol.hasInstance](value) {

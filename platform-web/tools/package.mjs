@@ -33,7 +33,8 @@ function run(program, args) {
 // What a bundler of the user must not follow says so in a comment, which the tools drop.
 function markDynamicImports(file) {
   const text = readFileSync(file, 'utf8');
-  const marked = text.replace(/\bimport\((?=\w+\))/g, 'import(/* @vite-ignore */ /* webpackIgnore: true */ ');
+  const marked = text.replace(/\bimport\((?=\w+\)|"node:)/g,
+    'import(/* @vite-ignore */ /* webpackIgnore: true */ ');
   if (marked === text) {
     throw new Error(`${file}: the import of a worker's module is not where it was`);
   }
@@ -43,7 +44,7 @@ function markDynamicImports(file) {
 function bundle(entry) {
   const file = join(output, entry);
   run(esbuild, [join(source, 'js', entry), '--bundle', '--minify', '--format=esm', '--target=es2022',
-    `--mangle-props=^(${INTERNAL.join('|')})$`, '--reserve-props=^MAX_SAFE_INTEGER$', '--log-level=warning',
+    '--external:node:crypto', `--mangle-props=^(${INTERNAL.join('|')})$`, '--reserve-props=^MAX_SAFE_INTEGER$', '--log-level=warning',
     `--outfile=${file}`]);
   run(terser, [file, '--module', '--ecma', '2020', '--mangle', '--output', file,
     '--compress', 'passes=3,unsafe_arrows=true,pure_getters=true,hoist_props=true,keep_fargs=false']);
