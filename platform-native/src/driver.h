@@ -67,6 +67,7 @@ struct trpi_driver {
     uint64_t step_ns;
     uint64_t spin_ns;     /* longest look for work before blocking; 0 for none */
     uint64_t spin_now_ns; /* how long it looks next time */
+    uint64_t blocked_ns;  /* when it last gave up looking */
     uint64_t armed_ns;    /* deadline that `timer` stands for, TRP_NEVER if it is stopped */
     trpi_phase phase;
     void (*on_ended)(trpi_driver *driver);  /* phase ENDED was reached by a stop */
