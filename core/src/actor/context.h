@@ -24,6 +24,7 @@ typedef struct trpi_frame {
     trp_message *loose; /* what is being handled, if it comes from the stash and not the mailbox */
     void *first;        /* what was first in the mailbox when the handler was called */
     bool is_ending;     /* stop_self, fail or kill of itself was called */
+    bool is_yielding;   /* a routine lets others run: its batch ends with this message */
     trp_exit ending;    /* why; without meaning unless is_ending */
 } trpi_frame;
 
@@ -34,6 +35,7 @@ static inline void trpi_frame_copy(trpi_frame *to, const trpi_frame *from) {
     to->loose = from->loose;
     to->first = from->first;
     to->is_ending = from->is_ending;
+    to->is_yielding = from->is_yielding;
     if (from->is_ending) {
         to->ending = from->ending;
     }
@@ -46,6 +48,7 @@ static inline void trpi_frame_begin(trpi_frame *frame, trpi_actor *actor) {
     frame->loose = NULL;
     frame->first = NULL;
     frame->is_ending = false;
+    frame->is_yielding = false;
 }
 
 /* A message that is made for the occasion and lives until the handler returns. */
@@ -103,6 +106,7 @@ struct trp_runtime {
     trpi_release_fn *release; /* set by the registry of names, as the next */
     int (*claim_name)(trp_ctx *ctx, const char *name); /* trp_register */
     void *names;                                       /* the registry of names */
+    trpi_atomic_ptr groups;                            /* made by group.c on first use */
     trpi_route_fn *route; /* set by the node floor; NULL: no other nodes */
     void *node;           /* the node floor's */
     void (*node_destroy)(trp_runtime *runtime);

@@ -305,6 +305,15 @@ int trp_sleep(trp_ctx *ctx, uint64_t duration_ns) {
 }
 
 int trp_yield(trp_ctx *ctx) {
+    if (in_body(ctx) == NULL) {
+        return TRP_ESTATE;
+    }
+    /* The batch ends behind a message that is gone: what it had borrowed ends here and not later. */
+    trp_message *borrowed = ctx->frame.message;
+    if (borrowed != NULL && (borrowed->flags & TRPI_FLAG_STATIC) == 0) {
+        trpi_actor_dispose(ctx, trpi_take(ctx, borrowed, false), TRPI_OWES_FREE);
+    }
+    ctx->frame.is_yielding = true;
     return trp_sleep(ctx, 0);
 }
 

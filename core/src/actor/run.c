@@ -330,6 +330,13 @@ static trpi_advance leave(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, trpi
     return advance;
 }
 
+/* Behind a message that has left the mailbox: on with the batch, unless a routine has given way. */
+static trpi_advance go_on(trp_ctx *ctx) {
+    bool is_yielding = ctx->frame.is_yielding;
+    ctx->frame.is_yielding = false;
+    return is_yielding ? TRPI_BUSY : TRPI_ADVANCED;
+}
+
 /* The actor ends for the reason in the frame, which is over with it. */
 static void end_now(trp_ctx *ctx, trpi_actor *actor) {
     trp_exit reason = ctx->frame.ending;
@@ -481,7 +488,7 @@ static bool run_first(trp_ctx *ctx, trpi_actor *actor, trpi_advance *advance) {
         leave_for_stash(ctx, actor, message_of(link), owes);
         has_left = true;
     }
-    *advance = has_left ? TRPI_ADVANCED : leave(ctx, actor, link, owes);
+    *advance = has_left ? go_on(ctx) : leave(ctx, actor, link, owes);
     return true;
 }
 
@@ -505,8 +512,9 @@ static TRPI_RARE bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *adv
         trpi_stash *stash = actor->side->stash;
         trp_message *message = trpi_stash_next(ctx, stash);
         if (message != NULL) {
-            *advance = TRPI_ADVANCED;
-            return run_loose(ctx, actor, message);
+            bool lives = run_loose(ctx, actor, message);
+            *advance = go_on(ctx);
+            return lives;
         }
         bool is_needed = (actor->flags & TRPI_ACTOR_EVENTS_FIRST) != 0;
         if (!is_needed && trpi_stash_is_idle(stash)) {
@@ -519,7 +527,7 @@ static TRPI_RARE bool run_one(trp_ctx *ctx, trpi_actor *actor, trpi_advance *adv
 /* After a handler that ends its actor or took its message. */
 static TRPI_RARE bool finish_plain(trp_ctx *ctx, trpi_actor *actor, trpi_link *link,
                                    trpi_advance *advance) {
-    *advance = TRPI_ADVANCED;
+    *advance = go_on(ctx);
     if (!ctx->frame.is_ending) {
         return true;
     }

@@ -299,9 +299,13 @@ trp_message *trpi_take(trp_ctx *ctx, trp_message *message, bool is_kept) {
         newest = actor->side->held;
     }
     trpi_uncount(ctx, actor, message);
-    trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
-    actor->flags &=
-        (uint8_t)~TRPI_ACTOR_CONSUMED; /* set while terminate runs: it is not first any more */
+    if (ctx->frame.loose == message) {
+        ctx->frame.loose = NULL; /* it came from the stash: it is in no mailbox */
+    } else {
+        trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+        /* Set while terminate runs: it is not first any more. */
+        actor->flags &= (uint8_t)~TRPI_ACTOR_CONSUMED;
+    }
     ctx->frame.message = NULL;
     if (newest != NULL) {
         message->flags |= TRPI_FLAG_TAKEN;
