@@ -40,6 +40,8 @@ if(EMSCRIPTEN)
         "${PROJECT_SOURCE_DIR}/toolchains/inline-wasm.mjs"
         "${PROJECT_SOURCE_DIR}/toolchains/emscripten.cmake"
         COMPONENT web DESTINATION "${TRP_PACKAGE_DIR}")
+    install(DIRECTORY "${PROJECT_BINARY_DIR}/platform-web/package/" COMPONENT web
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/troupe/web")
 else()
     troupe_install(native troupe_native "${PROJECT_SOURCE_DIR}/platform-native/include")
     if(TARGET troupe_native)

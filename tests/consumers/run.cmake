@@ -3,14 +3,7 @@
 #
 #   cmake -DBUILD=<build directory> -DWORK=<scratch directory> -P run.cmake
 
-function(run what)
-    execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
-    message("${output}")
-    if(NOT result EQUAL 0)
-        message(FATAL_ERROR "${what} failed (${result}): ${ARGN}")
-    endif()
-    set(output "${output}" PARENT_SCOPE)
-endfunction()
+include("${CMAKE_CURRENT_LIST_DIR}/run-step.cmake")
 
 file(REMOVE_RECURSE "${WORK}")
 set(prefix "${WORK}/prefix")
