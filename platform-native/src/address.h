@@ -20,7 +20,10 @@ typedef struct trpi_address {
 /* Reads `text`, of which `scheme` ("tcp://") may be the beginning. TRP_EINVAL. */
 int trpi_address_parse(const char *text, const char *scheme, trpi_address *out);
 
-/* The first socket address of `address` to listen on. Waits for the resolver. TRP_EINVAL if there is none. */
+/*
+ * The first socket address of `address` to listen on. Waits for the resolver. TRP_EINVAL if there
+ * is none.
+ */
 int trpi_address_resolve(const trpi_address *address, struct sockaddr_storage *out);
 
 /* Writes `number:port` of a socket address, "?" if it has none. */

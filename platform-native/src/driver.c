@@ -1,26 +1,28 @@
 /*
  * How a scheduler and a uv_loop share a thread.
  *
- * A turn (one step and what belongs to it) runs in a prepare callback, that is, before every poll. If there is
- * more to do an idle handle keeps poll from blocking; otherwise the timer stands for the next deadline. So
- * timers, sockets and actors alternate, each step bounded by its time budget.
+ * A turn (one step and what belongs to it) runs in a prepare callback, that is, before every poll.
+ * If there is more to do an idle handle keeps poll from blocking; otherwise the timer stands for
+ * the next deadline. So timers, sockets and actors alternate, each step bounded by its time budget.
  *
- * Waking. A wake must be cheap, because a busy system wakes often: a uv_async_send costs a system call, so it is
- * only made for a scheduler that blocks or is about to. `wake_state` says where the scheduler is:
+ * Waking. A wake must be cheap, because a busy system wakes often: a uv_async_send costs a system
+ * call, so it is only made for a scheduler that blocks or is about to. `wake_state` says where the
+ * scheduler is:
  *
  *     AWAKE    it will run a turn before it polls
  *     WOKEN    the same, and it must not go to POLLING without one more turn
  *     POLLING  it blocks, or is on its way there: only uv_async_send reaches it
  *
- * A waker exchanges in WOKEN and makes the system call if it found POLLING. The scheduler goes to POLLING by a
- * compare-and-swap from AWAKE, which fails if a wake came after its last step began. A wake therefore either is
- * seen by that swap, or sees POLLING: none is lost. The exchange releases what the waker has queued; the
- * scheduler's exchange at the start of a turn acquires it.
+ * A waker exchanges in WOKEN and makes the system call if it found POLLING. The scheduler goes to
+ * POLLING by a compare-and-swap from AWAKE, which fails if a wake came after its last step began. A
+ * wake therefore either is seen by that swap, or sees POLLING: none is lost. The exchange releases
+ * what the waker has queued; the scheduler's exchange at the start of a turn acquires it.
  *
- * Abandoning a step. trp_abort must leave a handler without returning. The options were a separate dispatch
- * stack that is dropped, and _setjmp around the step. The latter is used: it costs a few nanoseconds per step (not
- * per message), needs no memory, no assembly and no help for sanitizers, debuggers and shadow stacks, and the
- * frames it skips are the same ones that a dropped stack would skip.
+ * Abandoning a step. trp_abort must leave a handler without returning. The options were a separate
+ * dispatch stack that is dropped, and _setjmp around the step. The latter is used: it costs a few
+ * nanoseconds per step (not per message), needs no memory, no assembly and no help for sanitizers,
+ * debuggers and shadow stacks, and the frames it skips are the same ones that a dropped stack would
+ * skip.
  */
 #include "driver.h"
 
@@ -29,7 +31,10 @@
 
 enum { WAKE_AWAKE, WAKE_WOKEN, WAKE_POLLING };
 
-/* A scheduler that looked in vain many times still looks so long: long enough to notice that times have changed. */
+/*
+ * A scheduler that looked in vain many times still looks so long: long enough to notice that times
+ * have changed.
+ */
 #define SPIN_MIN_NS 2000
 
 /* One waiting trpi_driver_call_wait; lives on the waiter's stack. */
@@ -55,7 +60,10 @@ char *trpi_driver_read_buffer(trpi_driver *driver) {
 /* ---- waking ---- */
 
 void trpi_driver_wake(trpi_driver *driver) {
-    /* acq_rel: releases the waker's work to the exchange in `turn`; acquire orders it after the state it saw. */
+    /*
+     * acq_rel: releases the waker's work to the exchange in `turn`; acquire orders it after the
+     * state it saw.
+     */
     int before = atomic_exchange_explicit(&driver->wake_state, WAKE_WOKEN, memory_order_acq_rel);
     if (before == WAKE_POLLING) {
         uv_async_send(&driver->async);
@@ -63,7 +71,10 @@ void trpi_driver_wake(trpi_driver *driver) {
 }
 
 void trpi_driver_enter(trpi_driver *driver) {
-    /* Relaxed is enough: the turn that follows acquires. WOKEN must stay, so this is a swap and no store. */
+    /*
+     * Relaxed is enough: the turn that follows acquires. WOKEN must stay, so this is a swap and no
+     * store.
+     */
     int expected = WAKE_POLLING;
     atomic_compare_exchange_strong_explicit(&driver->wake_state, &expected, WAKE_AWAKE,
                                             memory_order_relaxed, memory_order_relaxed);
@@ -93,11 +104,11 @@ static void adapt_spin(trpi_driver *driver, bool pays) {
 }
 
 /*
- * Looks for a wake for a short while, which is cheaper than to block if one comes: on the machine of the
- * first measurements a message between two schedulers took 30 us and more when both block, and less than
- * 1 us when both look. How long it looks adapts: twice as long after a success, and after blocking for so
- * short a time that looking would have paid; half as long in vain. A scheduler with nothing to do soon
- * blocks at once.
+ * Looks for a wake for a short while, which is cheaper than to block if one comes: on the machine
+ * of the first measurements a message between two schedulers took 30 us and more when both block,
+ * and less than 1 us when both look. How long it looks adapts: twice as long after a success, and
+ * after blocking for so short a time that looking would have paid; half as long in vain. A
+ * scheduler with nothing to do soon blocks at once.
  */
 static bool spin_for_wake(trpi_driver *driver) {
     uint64_t now = uv_hrtime();
@@ -137,7 +148,10 @@ void trpi_driver_abandon(trpi_driver *driver) {
     _longjmp(driver->abandon, 1);
 }
 
-/* A step that trp_abort can leave. Nothing here is changed between _setjmp and _longjmp but through `driver`. */
+/*
+ * A step that trp_abort can leave. Nothing here is changed between _setjmp and _longjmp but through
+ * `driver`.
+ */
 static trp_step protected_step(trpi_driver *driver, const trp_budget *budget,
                                uint64_t *deadline_ns) {
     if (_setjmp(driver->abandon) != 0) {
@@ -174,7 +188,10 @@ static void run_deferred(trpi_driver *driver) {
 }
 
 static void close_services(trpi_driver *driver, trpi_closing how) {
-    /* A service may remove itself, and closing one may remove others: start over from a private list. */
+    /*
+     * A service may remove itself, and closing one may remove others: start over from a private
+     * list.
+     */
     trpi_link rest;
     trpi_list_take(&driver->services, &rest);
     while (!trpi_list_is_empty(&rest)) {
@@ -256,7 +273,10 @@ static void prepare_poll(trpi_driver *driver, trp_step answer, uint64_t deadline
 
 static void turn(uv_prepare_t *prepare) {
     trpi_driver *driver = prepare->data;
-    /* acq_rel pairs with the exchange in trpi_driver_wake: what was queued before a wake is seen below. */
+    /*
+     * acq_rel pairs with the exchange in trpi_driver_wake: what was queued before a wake is seen
+     * below.
+     */
     atomic_exchange_explicit(&driver->wake_state, WAKE_AWAKE, memory_order_acq_rel);
     run_calls(driver);
     run_deferred(driver);

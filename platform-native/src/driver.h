@@ -1,7 +1,7 @@
 /*
- * A driver runs one scheduler inside one uv_loop: it steps before the loop polls, wakes the loop, and ends the
- * services that live on the loop when the runtime has stopped. Everything here but trpi_driver_wake and
- * trpi_driver_call_wait belongs to the driver's thread.
+ * A driver runs one scheduler inside one uv_loop: it steps before the loop polls, wakes the loop,
+ * and ends the services that live on the loop when the runtime has stopped. Everything here but
+ * trpi_driver_wake and trpi_driver_call_wait belongs to the driver's thread.
  */
 #ifndef TRPI_DRIVER_H
 #define TRPI_DRIVER_H
@@ -105,13 +105,19 @@ void trpi_driver_deinit(trpi_driver *driver);
 /* Makes a step happen soon. Any thread. */
 void trpi_driver_wake(trpi_driver *driver);
 
-/* To be called first in every loop callback that calls into the core: makes wakes free until the next turn. */
+/*
+ * To be called first in every loop callback that calls into the core: makes wakes free until the
+ * next turn.
+ */
 void trpi_driver_enter(trpi_driver *driver);
 
 /* Leaves the current step, for trp_abort. Only while is_stepping. */
 _Noreturn void trpi_driver_abandon(trpi_driver *driver);
 
-/* Runs `call` on the driver's thread and waits. Must not be called on it. TRP_ECLOSED if it has ended. */
+/*
+ * Runs `call` on the driver's thread and waits. Must not be called on it. TRP_ECLOSED if it has
+ * ended.
+ */
 int trpi_driver_call_wait(trpi_driver *driver, int (*call)(trp_ctx *ctx, void *arg), void *arg);
 
 /* The root ctx of the driver's scheduler. */
@@ -123,7 +129,10 @@ char *trpi_driver_read_buffer(trpi_driver *driver);
 /* Runs `deferred` after the current step or at the next turn; nothing if it is waiting already. */
 void trpi_driver_defer(trpi_driver *driver, trpi_deferred *deferred);
 
-/* Adds a service, which the driver from then on closes at its end, and removes it when its handles are closed. */
+/*
+ * Adds a service, which the driver from then on closes at its end, and removes it when its handles
+ * are closed.
+ */
 void trpi_service_add(trpi_driver *driver, trpi_service *service);
 void trpi_service_remove(trpi_service *service);
 

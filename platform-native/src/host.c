@@ -1,9 +1,10 @@
 /*
- * The native host: the host table over libc, libuv and OpenSSL, and the life of the scheduler threads.
+ * The native host: the host table over libc, libuv and OpenSSL, and the life of the scheduler
+ * threads.
  *
- * The asyncs that wake the schedulers stay open until trp_native_destroy, so a late wake from a foreign thread
- * never meets a closed handle. A stopped scheduler therefore leaves its loop with open, unreferenced handles;
- * destroy closes them and runs the loop once more.
+ * The asyncs that wake the schedulers stay open until trp_native_destroy, so a late wake from a
+ * foreign thread never meets a closed handle. A stopped scheduler therefore leaves its loop with
+ * open, unreferenced handles; destroy closes them and runs the loop once more.
  */
 #include "host.h"
 
@@ -203,7 +204,8 @@ static void on_driver_closed(trpi_driver *driver) {
     }
 }
 
-/* With one scheduler all wakes come from outside of the runtime, and seldom: nothing to look for. */
+/* With one scheduler all wakes come from outside of the runtime, and seldom: nothing to look for.
+ */
 static uint64_t choose_spin(const trp_native *native) {
     if (native->config.spin_ns != 0) {
         return native->config.spin_ns == TRP_NEVER ? 0 : native->config.spin_ns;
@@ -326,8 +328,8 @@ bool trpi_native_is_stopping(trp_native *native) {
 /* ---- threads ---- */
 
 /*
- * Signals are for the program's own threads; SIGPIPE would end it when a peer closes a socket. What a fault of this
- * very thread raises cannot be blocked sensibly.
+ * Signals are for the program's own threads; SIGPIPE would end it when a peer closes a socket. What
+ * a fault of this very thread raises cannot be blocked sensibly.
  */
 static void block_signals(void) {
     static const int open_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF};
@@ -395,7 +397,8 @@ void trp_native_stop(trp_native *native, uint64_t grace_ns) {
     }
 }
 
-/* The driver whose thread this is, NULL if it is none of ours. Own threads only, after the start. */
+/* The driver whose thread this is, NULL if it is none of ours. Own threads only, after the start.
+ */
 static trpi_driver *find_own_thread(trp_native *native) {
     uv_thread_t self = uv_thread_self();
     for (unsigned i = 0; i < native->threads_len; i++) {

@@ -14,7 +14,10 @@ trpi_driver *trpi_native_driver(trp_native *native, unsigned scheduler);
 /* True once trp_native_stop was called. Any thread. */
 bool trpi_native_is_stopping(trp_native *native);
 
-/* Copies a caller's config struct, of his size, over zeros of ours. TRP_EINVAL if its size cannot be right. */
+/*
+ * Copies a caller's config struct, of his size, over zeros of ours. TRP_EINVAL if its size cannot
+ * be right.
+ */
 int trpi_config_copy(void *own, size_t own_size, const void *given);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A circular doubly linked list whose links lie inside its elements. An empty head and an element that is in no
- * list both point to themselves, so removing twice is harmless.
+ * A circular doubly linked list whose links lie inside its elements. An empty head and an element
+ * that is in no list both point to themselves, so removing twice is harmless.
  */
 #ifndef TRPI_LIST_H
 #define TRPI_LIST_H

@@ -1,7 +1,8 @@
 /*
- * The log sink. A line is put together in a buffer on the stack and written at once, so that lines of several
- * threads and processes do not mix. What comes from other nodes (names, reasons) may end up in a text, so bytes
- * that could move a cursor or forge a line are escaped, and a line has a greatest length.
+ * The log sink. A line is put together in a buffer on the stack and written at once, so that lines
+ * of several threads and processes do not mix. What comes from other nodes (names, reasons) may end
+ * up in a text, so bytes that could move a cursor or forge a line are escaped, and a line has a
+ * greatest length.
  */
 #include "log.h"
 
@@ -64,7 +65,8 @@ static size_t utf8_length(const unsigned char *text, size_t length) {
     return is_bad ? 0 : need;
 }
 
-/* Copies `text` so that it is valid UTF-8 without control characters; in JSON also without quotes. */
+/* Copies `text` so that it is valid UTF-8 without control characters; in JSON also without quotes.
+ */
 static void put_escaped(line *out, const char *text, size_t length, bool json) {
     const unsigned char *bytes = (const unsigned char *)text;
     for (size_t i = 0; i < length;) {

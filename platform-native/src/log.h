@@ -20,7 +20,10 @@ typedef struct trpi_log {
 int trpi_log_init(trpi_log *log, int fd, trp_log_format format, bool debug);
 void trpi_log_deinit(trpi_log *log);
 
-/* Writes one line. `text` may hold any bytes: control characters and invalid UTF-8 come out harmless. Any thread. */
+/*
+ * Writes one line. `text` may hold any bytes: control characters and invalid UTF-8 come out
+ * harmless. Any thread.
+ */
 void trpi_log_write(trpi_log *log, int level, const char *who, const char *text, size_t length);
 
 /* Formats like printf (cut at 511 bytes) and writes to the host's log. Any thread. */

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Small writes share a chunk; a chunk never exceeds one frame much, so that it makes one WebSocket message. */
+/*
+ * Small writes share a chunk; a chunk never exceeds one frame much, so that it makes one WebSocket
+ * message.
+ */
 #define CHUNK_MIN ((size_t)4096 - 64)
 #define CHUNK_BIG ((size_t)65536)
 

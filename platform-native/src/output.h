@@ -1,6 +1,6 @@
 /*
- * Bytes on their way out: a queue of chunks. Each chunk has free room in front of its bytes, because libwebsockets
- * writes its frame header there.
+ * Bytes on their way out: a queue of chunks. Each chunk has free room in front of its bytes,
+ * because libwebsockets writes its frame header there.
  */
 #ifndef TRPI_OUTPUT_H
 #define TRPI_OUTPUT_H

@@ -6,7 +6,10 @@
 
 #include "driver.h"
 
-/* Calls `on_event` (may be NULL) with `event`, whose ctx is filled in, and logs it. `transport` is "tcp" or the like. */
+/*
+ * Calls `on_event` (may be NULL) with `event`, whose ctx is filled in, and logs it. `transport` is
+ * "tcp" or the like.
+ */
 void trpi_report(trpi_driver *driver, const char *transport, trp_session_event_fn *on_event,
                  void *arg, trp_session_event *event);
 

@@ -1,6 +1,7 @@
 /*
- * A node for tests: a native host with a node, an actor that answers in upper case, and the events of its sessions kept
- * for the test to wait for. All functions fail the test if they cannot do their work.
+ * A node for tests: a native host with a node, an actor that answers in upper case, and the events
+ * of its sessions kept for the test to wait for. All functions fail the test if they cannot do
+ * their work.
  */
 #ifndef TEST_NATIVE_PEER_H
 #define TEST_NATIVE_PEER_H
@@ -31,7 +32,10 @@ typedef struct peer {
     unsigned events_seen; /* by peer_wait */
 } peer;
 
-/* Creates the host with `schedulers` threads and its node; not started. `config` (may be NULL) is completed. */
+/*
+ * Creates the host with `schedulers` threads and its node; not started. `config` (may be NULL) is
+ * completed.
+ */
 void peer_create(peer *self, const char *name, const char *cookie, unsigned schedulers,
                  const trp_node_config *config);
 void peer_start(peer *self);
@@ -49,7 +53,10 @@ peer_event peer_wait(peer *self, trp_session_state state);
 /* How many events of `state` there were so far. */
 unsigned peer_count(peer *self, trp_session_state state);
 
-/* Spawns the actor that answers in upper case, under the name "upper". A text that begins with `?` gets no answer. */
+/*
+ * Spawns the actor that answers in upper case, under the name "upper". A text that begins with `?`
+ * gets no answer.
+ */
 void peer_spawn_upper(peer *self);
 
 /* What a request ended with. */

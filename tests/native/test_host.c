@@ -1,6 +1,6 @@
 /*
- * The native host: its life with own threads and in a caller's loop, calls from other threads, abandoned
- * steps, memory.
+ * The native host: its life with own threads and in a caller's loop, calls from other threads,
+ * abandoned steps, memory.
  */
 #include "troupe/native.h"
 #include "troupe/monitor.h"

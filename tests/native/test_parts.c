@@ -1,5 +1,6 @@
 /*
- * The parts of the HTTP server and of the transports that work alone: tokens, origins, addresses, output queues.
+ * The parts of the HTTP server and of the transports that work alone: tokens, origins, addresses,
+ * output queues.
  */
 #include "address.h"
 #include "crypto.h"

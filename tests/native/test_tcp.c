@@ -1,6 +1,7 @@
 /*
- * The TCP transport: sessions between two runtimes of this process and with a process that is killed, and peers
- * that mean no good. Started with the words `peer PORT`, this program is that other process.
+ * The TCP transport: sessions between two runtimes of this process and with a process that is
+ * killed, and peers that mean no good. Started with the words `peer PORT`, this program is that
+ * other process.
  */
 #include "client.h"
 #include "peer.h"

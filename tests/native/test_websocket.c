@@ -1,6 +1,6 @@
 /*
- * Sessions over WebSocket, as a client sees them that keeps to RFC 6455, or does not. Real pages are tested in a browser, end to
- * end; here are the ways out that no browser takes.
+ * Sessions over WebSocket, as a client sees them that keeps to RFC 6455, or does not. Real pages
+ * are tested in a browser, end to end; here are the ways out that no browser takes.
  */
 #include "client.h"
 #include "peer.h"

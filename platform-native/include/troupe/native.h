@@ -2,12 +2,12 @@
  * @file native.h
  * The native host: runs a runtime on libuv, with threads of its own or inside a loop that you own.
  *
- * With threads of its own, each scheduler has one thread and one uv_loop. Attached to your loop there is one
- * scheduler, and your uv_run drives it. Either way the runtime steps for about a millisecond, then the loop
- * polls, so actors and I/O share the thread fairly.
+ * With threads of its own, each scheduler has one thread and one uv_loop. Attached to your loop
+ * there is one scheduler, and your uv_run drives it. Either way the runtime steps for about a
+ * millisecond, then the loop polls, so actors and I/O share the thread fairly.
  *
- * Life of a host: create, (listen, register, ...), start, stop, join, destroy. Services that are opened on a
- * host (native_tcp.h, native_http.h, native_terminal.h) end with it.
+ * Life of a host: create, (listen, register, ...), start, stop, join, destroy. Services that are
+ * opened on a host (native_tcp.h, native_http.h, native_terminal.h) end with it.
  */
 #ifndef TROUPE_NATIVE_H
 #define TROUPE_NATIVE_H
@@ -40,7 +40,10 @@ typedef struct trp_native_config {
     bool log_debug;    /**< also write lines of level DEBUG */
     bool count_memory; /**< count live bytes (always on in debug builds) */
     uint64_t step_ns;  /**< time budget of a step; default 1 ms */
-    /** longest look for work before an idle scheduler blocks; default 50 us with several schedulers; TRP_NEVER: none */
+    /**
+     * longest look for work before an idle scheduler blocks; default 50 us with several
+     * schedulers; TRP_NEVER: none
+     */
     uint64_t spin_ns;
     /** Optional, in place of the built-in log. As trp_host.log, `arg` first. */
     void (*log)(void *arg, int level, const char *who, const char *text, size_t length);
@@ -52,8 +55,9 @@ typedef struct trp_native_config {
 } trp_native_config;
 
 /**
- * Creates a host and its runtime. `config` may be NULL. With `config->loop`, call on that loop's thread.
- * Returns owned in `out`. Errors: TRP_EINVAL, TRP_ENOMEM, TRP_EIO (libuv refused a loop or a handle).
+ * Creates a host and its runtime. `config` may be NULL. With `config->loop`, call on that loop's
+ * thread. Returns owned in `out`. Errors: TRP_EINVAL, TRP_ENOMEM, TRP_EIO (libuv refused a loop or
+ * a handle).
  */
 TRP_API int trp_native_create(const trp_native_config *config, trp_native **out);
 
@@ -70,44 +74,51 @@ TRP_API unsigned trp_native_schedulers(const trp_native *native);
 TRP_API int trp_native_start(trp_native *native);
 
 /**
- * Asks all actors to stop and kills what is left after `grace_ns`; then sessions are closed in good order and
- * the loops end. Listening sockets close at once. The first call counts. Any thread, also in an actor; returns
- * at once.
+ * Asks all actors to stop and kills what is left after `grace_ns`; then sessions are closed in good
+ * order and the loops end. Listening sockets close at once. The first call counts. Any thread, also
+ * in an actor; returns at once.
  */
 TRP_API void trp_native_stop(trp_native *native, uint64_t grace_ns);
 
 /**
- * Waits until every scheduler thread has ended, which trp_native_stop brings about. Handles of your own on a
- * scheduler's loop keep that thread alive: close them. TRP_ESTATE if attached or not started, TRP_EDEADLOCK on
- * a scheduler's thread.
+ * Waits until every scheduler thread has ended, which trp_native_stop brings about. Handles of your
+ * own on a scheduler's loop keep that thread alive: close them. TRP_ESTATE if attached or not
+ * started, TRP_EDEADLOCK on a scheduler's thread.
  */
 TRP_API int trp_native_join(trp_native *native);
 
 /**
- * Frees the host and its runtime; stops and joins first where that was left out. Attached: call on the loop's
- * thread, outside of actors, and run the loop until it has closed the host's handles. No other thread may use
- * the host any more. Accepts NULL.
+ * Frees the host and its runtime; stops and joins first where that was left out. Attached: call on
+ * the loop's thread, outside of actors, and run the loop until it has closed the host's handles. No
+ * other thread may use the host any more. Accepts NULL.
  */
 TRP_API void trp_native_destroy(trp_native *native);
 
-/** The loop of `scheduler`, NULL if there is no such scheduler. Borrowed; use it on that scheduler's thread only. */
+/**
+ * The loop of `scheduler`, NULL if there is no such scheduler. Borrowed; use it on that
+ * scheduler's thread only.
+ */
 TRP_API struct uv_loop_s *trp_native_loop(trp_native *native, unsigned scheduler);
 
-/** Runs `call(ctx, arg)` on `scheduler`'s thread, later, as trp_post_call does. Any thread. TRP_EINVAL, TRP_ENOMEM. */
+/**
+ * Runs `call(ctx, arg)` on `scheduler`'s thread, later, as trp_post_call does. Any thread.
+ * TRP_EINVAL, TRP_ENOMEM.
+ */
 TRP_API int trp_native_call(trp_native *native, unsigned scheduler,
                             void (*call)(trp_ctx *ctx, void *arg), void *arg);
 
 /**
- * Runs `call(ctx, arg)` on `scheduler`'s thread, waits for it and returns its result. Runs it right here if
- * this is that thread, or if the host is attached or not started yet. TRP_EINVAL, TRP_EDEADLOCK (called on
- * another scheduler's thread), TRP_ECLOSED (the scheduler has ended).
+ * Runs `call(ctx, arg)` on `scheduler`'s thread, waits for it and returns its result. Runs it right
+ * here if this is that thread, or if the host is attached or not started yet. TRP_EINVAL,
+ * TRP_EDEADLOCK (called on another scheduler's thread), TRP_ECLOSED (the scheduler has ended).
  */
 TRP_API int trp_native_call_wait(trp_native *native, unsigned scheduler,
                                  int (*call)(trp_ctx *ctx, void *arg), void *arg);
 
 /**
- * Makes SIGINT and SIGTERM stop the host with `grace_ns`; a second one ends the program at once with exit code
- * 128 + signal. Call before trp_native_stop. TRP_EIO, TRP_ENOMEM, or as trp_native_call_wait.
+ * Makes SIGINT and SIGTERM stop the host with `grace_ns`; a second one ends the program at once
+ * with exit code 128 + signal. Call before trp_native_stop. TRP_EIO, TRP_ENOMEM, or as
+ * trp_native_call_wait.
  */
 TRP_API int trp_native_stop_on_signals(trp_native *native, uint64_t grace_ns);
 

@@ -1,14 +1,15 @@
 /**
  * @file native_http.h
- * HTTP and WebSocket server of the native host: serves a site, and accepts node sessions from its pages on the same
- * port, at TRP_HTTP_SESSION_PATH, under the sub-protocol TRP_HTTP_SUBPROTOCOL.
+ * HTTP and WebSocket server of the native host: serves a site, and accepts node sessions from its
+ * pages on the same port, at TRP_HTTP_SESSION_PATH, under the sub-protocol TRP_HTTP_SUBPROTOCOL.
  *
- * A page is a guest. It fetches a short-lived token from TRP_HTTP_TOKEN_PATH, which only pages of the same origin can read, and
- * shows it in the handshake. Other nodes (no browsers) may open peer sessions with the cookie instead.
+ * A page is a guest. It fetches a short-lived token from TRP_HTTP_TOKEN_PATH, which only pages of
+ * the same origin can read, and shows it in the handshake. Other nodes (no browsers) may open peer
+ * sessions with the cookie instead.
  *
- * A request is only served if its Host header names this server: by the address it listens on, by `localhost` on a
- * loopback address, by any numeric address if it listens on all, or as one of the `origins`. This keeps pages out whose
- * host name was made to point here.
+ * A request is only served if its Host header names this server: by the address it listens on, by
+ * `localhost` on a loopback address, by any numeric address if it listens on all, or as one of the
+ * `origins`. This keeps pages out whose host name was made to point here.
  */
 #ifndef TROUPE_NATIVE_HTTP_H
 #define TROUPE_NATIVE_HTTP_H
@@ -55,9 +56,9 @@ typedef struct trp_http_options {
 } trp_http_options;
 
 /**
- * Starts the server, which ends with the host. Call after trp_node_start. Borrows `options`. Ignores SIGPIPE for the whole
- * process, as libwebsockets does. Errors: TRP_EINVAL (address, origin), TRP_ENOENT (root), TRP_EADDRINUSE, TRP_EIO, TRP_ENOMEM, or as
- * trp_native_call_wait.
+ * Starts the server, which ends with the host. Call after trp_node_start. Borrows `options`.
+ * Ignores SIGPIPE for the whole process, as libwebsockets does. Errors: TRP_EINVAL (address,
+ * origin), TRP_ENOENT (root), TRP_EADDRINUSE, TRP_EIO, TRP_ENOMEM, or as trp_native_call_wait.
  */
 TRP_API int trp_http_listen(trp_native *native, const trp_http_options *options,
                             trp_http_server **out);

@@ -2,8 +2,9 @@
  * @file native_tcp.h
  * TCP transport of the native host: listening for other nodes, and dialling them.
  *
- * Both sides of a TCP session are peers: each proves that it knows the cookie given to trp_node_start. Addresses are
- * texts, `host:port` or `[ipv6]:port`, with an optional `tcp://` in front.
+ * Both sides of a TCP session are peers: each proves that it knows the cookie given to
+ * trp_node_start. Addresses are texts, `host:port` or `[ipv6]:port`, with an optional `tcp://` in
+ * front.
  */
 #ifndef TROUPE_NATIVE_TCP_H
 #define TROUPE_NATIVE_TCP_H
@@ -32,9 +33,9 @@ typedef struct trp_tcp_listen_options {
 } trp_tcp_listen_options;
 
 /**
- * Starts to listen. The listener ends with the host, or with trp_tcp_listener_close. Call after trp_node_start.
- * Borrows `options`. Errors: TRP_EINVAL (no such address), TRP_EADDRINUSE, TRP_EIO, TRP_ENOMEM, or as
- * trp_native_call_wait.
+ * Starts to listen. The listener ends with the host, or with trp_tcp_listener_close. Call after
+ * trp_node_start. Borrows `options`. Errors: TRP_EINVAL (no such address), TRP_EADDRINUSE, TRP_EIO,
+ * TRP_ENOMEM, or as trp_native_call_wait.
  */
 TRP_API int trp_tcp_listen(trp_native *native, const trp_tcp_listen_options *options,
                            trp_tcp_listener **out);
@@ -68,14 +69,18 @@ typedef struct trp_tcp_dial_options {
 } trp_tcp_dial_options;
 
 /**
- * Begins to dial. What becomes of it comes as events. A peer that refuses the cookie (TRP_EAUTH) or has no common version
- * (TRP_EVERSION) is not dialled again. The dialler ends with the host, or with trp_tcp_dialler_close. Call after
- * trp_node_start. Borrows `options`. Errors: TRP_EINVAL, TRP_ENOMEM, or as trp_native_call_wait.
+ * Begins to dial. What becomes of it comes as events. A peer that refuses the cookie (TRP_EAUTH) or
+ * has no common version (TRP_EVERSION) is not dialled again. The dialler ends with the host, or
+ * with trp_tcp_dialler_close. Call after trp_node_start. Borrows `options`. Errors: TRP_EINVAL,
+ * TRP_ENOMEM, or as trp_native_call_wait.
  */
 TRP_API int trp_tcp_dial(trp_native *native, const trp_tcp_dial_options *options,
                          trp_tcp_dialler **out);
 
-/** Ends the session in good order, if there is one, and forgets the dialler. As trp_native_call_wait. */
+/**
+ * Ends the session in good order, if there is one, and forgets the dialler. As
+ * trp_native_call_wait.
+ */
 TRP_API int trp_tcp_dialler_close(trp_native *native, trp_tcp_dialler *dialler);
 
 TRP_END_DECLS

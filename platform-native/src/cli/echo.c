@@ -1,6 +1,7 @@
 /*
- * `troupe echo`: a prompt in front of an echo relay. An actor of its own asks the terminal for a line, the relay for an answer, prints it
- * and asks for the next line; what it waits for is always one of the two.
+ * `troupe echo`: a prompt in front of an echo relay. An actor of its own asks the terminal for a
+ * line, the relay for an answer, prints it and asks for the next line; what it waits for is always
+ * one of the two.
  */
 #include "commands.h"
 #include "identity.h"

@@ -1,6 +1,7 @@
 /*
- * Name and cookie. See identity.h. A cookie is what peers share; who has it may do everything a peer may. It comes from a file or
- * from the environment, is never printed, and is wiped here as soon as the runtime has it.
+ * Name and cookie. See identity.h. A cookie is what peers share; who has it may do everything a
+ * peer may. It comes from a file or from the environment, is never printed, and is wiped here as
+ * soon as the runtime has it.
  */
 #include "identity.h"
 

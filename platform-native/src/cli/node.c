@@ -1,5 +1,6 @@
 /*
- * `troupe node`: a node with an echo relay, an HTTP and WebSocket server for pages, and TCP for other nodes.
+ * `troupe node`: a node with an echo relay, an HTTP and WebSocket server for pages, and TCP for
+ * other nodes.
  */
 #include "commands.h"
 #include "identity.h"

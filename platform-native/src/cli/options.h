@@ -38,8 +38,8 @@ typedef struct cli_command {
 } cli_command;
 
 /*
- * Reads `argv` (without the command's name). Returns -1 to go on, else the exit code: after --help, or after an error that has been
- * printed.
+ * Reads `argv` (without the command's name). Returns -1 to go on, else the exit code: after --help,
+ * or after an error that has been printed.
  */
 int cli_read_options(const cli_command *command, int argc, char **argv);
 

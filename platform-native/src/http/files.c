@@ -1,7 +1,7 @@
 /*
- * Files below the root of a site. A path is walked from the root's descriptor, one name at a time, each opened without following a
- * symbolic link. So there is no moment between a check and a use, and no text to be normalised: whatever the walk
- * reaches lies below the root.
+ * Files below the root of a site. A path is walked from the root's descriptor, one name at a time,
+ * each opened without following a symbolic link. So there is no moment between a check and a use,
+ * and no text to be normalised: whatever the walk reaches lies below the root.
  */
 #include "http/files.h"
 

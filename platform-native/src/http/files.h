@@ -23,8 +23,9 @@ typedef enum trpi_found {
 } trpi_found;
 
 /*
- * Opens what the decoded URL path `path` names below the folder `root_fd`; a path that ends in a slash means index.html in that
- * folder. Never leaves the root: no `..`, no hidden names, no symbolic links, regular files only.
+ * Opens what the decoded URL path `path` names below the folder `root_fd`; a path that ends in a
+ * slash means index.html in that folder. Never leaves the root: no `..`, no hidden names, no
+ * symbolic links, regular files only.
  */
 trpi_found trpi_file_open(int root_fd, const char *path, size_t length, trpi_file *out);
 

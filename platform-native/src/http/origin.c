@@ -1,8 +1,9 @@
 /*
- * Host and Origin. A browser sends Origin truthfully, so comparing it with our own origin keeps foreign pages out, provided that we know
- * our own origin. Taking it from the Host header alone would let anybody in who makes a host name of his point to our
- * address (DNS rebinding): then Host and Origin agree. A numeric Host cannot be made to point elsewhere, and
- * `localhost` resolves to the loopback in browsers, so these and the configured names are all that count.
+ * Host and Origin. A browser sends Origin truthfully, so comparing it with our own origin keeps
+ * foreign pages out, provided that we know our own origin. Taking it from the Host header alone
+ * would let anybody in who makes a host name of his point to our address (DNS rebinding): then Host
+ * and Origin agree. A numeric Host cannot be made to point elsewhere, and `localhost` resolves to
+ * the loopback in browsers, so these and the configured names are all that count.
  */
 #include "http/origin.h"
 

@@ -20,14 +20,20 @@ typedef struct trpi_origins {
     bool is_any; /* listens on all addresses */
 } trpi_origins;
 
-/* Copies configured origins (NULL-terminated, may be NULL). TRP_EINVAL names the bad one in `bad`, TRP_ENOMEM. */
+/*
+ * Copies configured origins (NULL-terminated, may be NULL). TRP_EINVAL names the bad one in `bad`,
+ * TRP_ENOMEM.
+ */
 int trpi_origins_init(trpi_origins *origins, const char *const *extra, const char **bad);
 void trpi_origins_deinit(trpi_origins *origins);
 
 /* Sets the address that is listened on. */
 void trpi_origins_bind(trpi_origins *origins, const char *host, uint16_t port);
 
-/* The origin under which a request with this Host header reached us, in `out`. False if Host is not ours. */
+/*
+ * The origin under which a request with this Host header reached us, in `out`. False if Host is not
+ * ours.
+ */
 bool trpi_origin_of_host(const trpi_origins *origins, const char *host, char out[TRPI_ORIGIN_MAX]);
 
 /* True if pages of `origin` may open sessions here; `own` is what trpi_origin_of_host gave. */

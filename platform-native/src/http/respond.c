@@ -1,5 +1,6 @@
 /*
- * Answers to HTTP requests: files, the token, and errors. Every answer carries the same protective headers.
+ * Answers to HTTP requests: files, the token, and errors. Every answer carries the same protective
+ * headers.
  */
 #include "http/server.h"
 
@@ -10,8 +11,9 @@
 #define TIMEOUT_S 20
 
 /*
- * Scripts of the site only, and WebAssembly, which needs a word of its own; no inline script, no frames from elsewhere.
- * `ws:` and `wss:` stand beside 'self' for browsers that do not count WebSockets to the same origin.
+ * Scripts of the site only, and WebAssembly, which needs a word of its own; no inline script, no
+ * frames from elsewhere. `ws:` and `wss:` stand beside 'self' for browsers that do not count
+ * WebSockets to the same origin.
  */
 static const char content_policy[] =
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws: wss:; "
@@ -99,7 +101,10 @@ int trpi_http_answer_status(struct lws *wsi, unsigned status, const char *text) 
     if (status == HTTP_STATUS_METHOD_NOT_ALLOWED) {
         add(&out, "allow:", "GET, HEAD");
     }
-    /* Who sends bad requests is not worth keeping a connection for; a missing file is no bad request. */
+    /*
+     * Who sends bad requests is not worth keeping a connection for; a missing file is no bad
+     * request.
+     */
     bool keeps = status == HTTP_STATUS_NOT_FOUND;
     if (!keeps) {
         add(&out, "connection:", "close");

@@ -1,14 +1,18 @@
 /*
  * The HTTP and WebSocket server, on libwebsockets and the loop of a scheduler.
  *
- * libwebsockets parses HTTP and WebSocket frames; what is served is decided here. Its own file server is not used,
- * because it follows symbolic links out of the root. Facts about version 4.1 that shape this file:
- * - Upgrades to HTTP/2 must be refused: its WebSocket over HTTP/2 writes in front of the buffers it is given.
- * - After an unknown Upgrade header it goes on with headers that may be freed: such a connection is closed.
+ * libwebsockets parses HTTP and WebSocket frames; what is served is decided here. Its own file
+ * server is not used, because it follows symbolic links out of the root. Facts about version 4.1
+ * that shape this file:
+ * - Upgrades to HTTP/2 must be refused: its WebSocket over HTTP/2 writes in front of the buffers it
+ * is given.
+ * - After an unknown Upgrade header it goes on with headers that may be freed: such a connection is
+ * closed.
  * - CONNECT turns a connection into a raw one: closed as well.
- * - A context on a foreign loop is destroyed in two calls: the first closes sockets and then, turns of the loop later, the
- *   handles that the context itself has on the loop; the second, allowed only after that, frees it. Nothing tells when
- *   that is, so those handles are remembered when the context is made, and looked for in the loop.
+ * - A context on a foreign loop is destroyed in two calls: the first closes sockets and then, turns
+ * of the loop later, the handles that the context itself has on the loop; the second, allowed only
+ * after that, frees it. Nothing tells when that is, so those handles are remembered when the
+ * context is made, and looked for in the loop.
  */
 #include "http/server.h"
 
@@ -167,7 +171,10 @@ static void keep_candidates(uv_handle_t *handle, void *arg) {
     }
 }
 
-/* uv_walk goes from the oldest handle to the youngest, so the last ones kept are those that came since `before`. */
+/*
+ * uv_walk goes from the oldest handle to the youngest, so the last ones kept are those that came
+ * since `before`.
+ */
 static void remember_handles(trp_http_server *server, unsigned before) {
     unsigned after = 0;
     uv_walk(server->driver->loop, count_candidates, &after);

@@ -1,5 +1,6 @@
 /*
- * The HTTP server's own struct, shared by the files of this folder, and what they do for each other.
+ * The HTTP server's own struct, shared by the files of this folder, and what they do for each
+ * other.
  */
 #ifndef TRPI_HTTP_SERVER_H
 #define TRPI_HTTP_SERVER_H
@@ -74,7 +75,10 @@ int trpi_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 int trpi_websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                             size_t length);
 
-/* Answers a request with a status and a line of text, or nothing but headers. As a callback's result. */
+/*
+ * Answers a request with a status and a line of text, or nothing but headers. As a callback's
+ * result.
+ */
 int trpi_http_answer_status(struct lws *wsi, unsigned status, const char *text);
 
 /* Answers LWS_CALLBACK_HTTP; `path` is decoded. */

@@ -1,8 +1,8 @@
 /*
- * Tokens. A token is expiry (8 bytes), nonce (16) and HMAC-SHA-256 over both and the origin (32), in hexadecimal.
- * Signed tokens need no table, so nobody can make the server forget the tokens of others by asking for many. The
- * price is that one may be used again until it expires; it only ever gives a guest's rights, to a page of that origin,
- * which could just as well fetch the next one.
+ * Tokens. A token is expiry (8 bytes), nonce (16) and HMAC-SHA-256 over both and the origin (32),
+ * in hexadecimal. Signed tokens need no table, so nobody can make the server forget the tokens of
+ * others by asking for many. The price is that one may be used again until it expires; it only ever
+ * gives a guest's rights, to a page of that origin, which could just as well fetch the next one.
  */
 #include "http/token.h"
 

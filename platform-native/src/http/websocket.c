@@ -1,7 +1,8 @@
 /*
- * Sessions over WebSocket. What the session sends in a step is collected in chunks; each chunk becomes one binary message when
- * the socket is writable. What comes in goes to the session piece by piece, so a message is never put together here; its
- * length is limited all the same, because a peer who sends one without end is up to no good.
+ * Sessions over WebSocket. What the session sends in a step is collected in chunks; each chunk
+ * becomes one binary message when the socket is writable. What comes in goes to the session piece
+ * by piece, so a message is never put together here; its length is limited all the same, because a
+ * peer who sends one without end is up to no good.
  */
 #include "http/server.h"
 
@@ -109,7 +110,10 @@ static void free_if_gone(trpi_websocket *websocket) {
     free(websocket);
 }
 
-/* The connection is of no more use, or must not be. The session hears of it; libwebsockets closes it soon. */
+/*
+ * The connection is of no more use, or must not be. The session hears of it; libwebsockets closes
+ * it soon.
+ */
 static void cut(trpi_websocket *websocket, int error) {
     if (websocket->wsi != NULL) {
         lws_set_timeout(websocket->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
@@ -143,8 +147,9 @@ static enum lws_close_status close_status(int error) {
 }
 
 /*
- * Sets the close frame that libwebsockets will send when a callback asks it to close. An error from the callback for
- * writing counts as a broken socket and sends none, so a timer that is due at once does the asking.
+ * Sets the close frame that libwebsockets will send when a callback asks it to close. An error from
+ * the callback for writing counts as a broken socket and sends none, so a timer that is due at once
+ * does the asking.
  */
 static void say_goodbye(trpi_websocket *websocket) {
     websocket->has_said_goodbye = true;
@@ -283,7 +288,10 @@ static int open_session(trpi_websocket *websocket, bool takes_peers) {
 
 /* ---- what libwebsockets calls ---- */
 
-/* Ends a session whose peer breaks the rules of the transport; the watchdog cuts it off if it goes on talking. */
+/*
+ * Ends a session whose peer breaks the rules of the transport; the watchdog cuts it off if it goes
+ * on talking.
+ */
 static int refuse(trpi_websocket *websocket, enum lws_close_status status, int error,
                   const char *why) {
     char text[REASON_MAX + 1];

@@ -1,10 +1,12 @@
 /*
- * One TCP connection. What the session sends in a step is collected and written at the end of the step with one
- * system call; only what the socket does not take at once is left to libuv's write queue.
+ * One TCP connection. What the session sends in a step is collected and written at the end of the
+ * step with one system call; only what the socket does not take at once is left to libuv's write
+ * queue.
  *
- * The end. The session's last frame often says why it ends, and the peer should see it. So a connection in
- * good order lingers: it writes the rest, shuts its side down and reads on until the peer closes too or the time is
- * up. Closing a socket that has unread bytes would instead reset the connection and destroy what is on its way.
+ * The end. The session's last frame often says why it ends, and the peer should see it. So a
+ * connection in good order lingers: it writes the rest, shuts its side down and reads on until the
+ * peer closes too or the time is up. Closing a socket that has unread bytes would instead reset the
+ * connection and destroy what is on its way.
  */
 #include "tcp/connection.h"
 

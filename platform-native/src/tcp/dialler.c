@@ -1,7 +1,8 @@
 /*
- * Keeping a session to one address. An attempt resolves the name, tries its addresses in order and opens a session; when
- * that ends, for whatever reason but a refused cookie or version, the next attempt follows after a pause that doubles with
- * every failure. The pause is drawn from its upper half, so that nodes which lost the same peer do not return in step.
+ * Keeping a session to one address. An attempt resolves the name, tries its addresses in order and
+ * opens a session; when that ends, for whatever reason but a refused cookie or version, the next
+ * attempt follows after a pause that doubles with every failure. The pause is drawn from its upper
+ * half, so that nodes which lost the same peer do not return in step.
  */
 #include "troupe/native_tcp.h"
 
@@ -305,7 +306,10 @@ static int dial_here(trp_ctx *ctx, void *arg) {
     uv_timer_init(dialler->driver->loop, &dialler->timer);
     dialler->timer.data = dialler;
     trpi_service_add(dialler->driver, &dialler->service);
-    /* The first attempt goes through the timer, so that no event comes before the caller has his dialler. */
+    /*
+     * The first attempt goes through the timer, so that no event comes before the caller has his
+     * dialler.
+     */
     dialler->retry_ns = 0;
     pause_then_attempt(dialler);
     call->dialler = dialler;

@@ -1,7 +1,8 @@
 /*
- * Listening for other nodes over TCP. Whoever connects costs a socket, a session and some kilobytes until he has proved
- * himself, so the number of connections is limited, and that of unproved ones more tightly. What is above a limit
- * is accepted and closed: left in the backlog it would keep out those that come after it.
+ * Listening for other nodes over TCP. Whoever connects costs a socket, a session and some kilobytes
+ * until he has proved himself, so the number of connections is limited, and that of unproved ones
+ * more tightly. What is above a limit is accepted and closed: left in the backlog it would keep out
+ * those that come after it.
  */
 #include "troupe/native_tcp.h"
 
@@ -74,7 +75,10 @@ static void on_gone(trpi_connection *connection) {
     release(listener);
 }
 
-/* True if one more connection is within the limits. Says so in the log when a limit is reached, once. */
+/*
+ * True if one more connection is within the limits. Says so in the log when a limit is reached,
+ * once.
+ */
 static bool has_room(trp_tcp_listener *listener) {
     bool has = listener->connections_len < listener->options.connections_max &&
                listener->half_open_len < listener->options.half_open_max;

@@ -1,7 +1,7 @@
 /*
- * The reading half of a terminal. Terminals, pipes and sockets are libuv streams, read only while a line is wanted, so that a
- * pipe with much in it stays in the pipe. A regular file (or /dev/null) cannot be polled but never blocks for long, and is
- * read directly.
+ * The reading half of a terminal. Terminals, pipes and sockets are libuv streams, read only while a
+ * line is wanted, so that a pipe with much in it stays in the pipe. A regular file (or /dev/null)
+ * cannot be polled but never blocks for long, and is read directly.
  */
 #include "terminal/port.h"
 
@@ -175,8 +175,8 @@ static void close_service(trpi_service *service, trpi_closing how) {
 }
 
 /*
- * Makes the handle that fits the descriptor, and opens it. `is_made` tells whether the handle has to be closed.
- * 0 or an error of libuv.
+ * Makes the handle that fits the descriptor, and opens it. `is_made` tells whether the handle has
+ * to be closed. 0 or an error of libuv.
  */
 static int open_handle(trpi_port *port, bool *is_made) {
     uv_loop_t *loop = port->driver->loop;

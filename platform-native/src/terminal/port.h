@@ -1,5 +1,6 @@
 /*
- * The reading half of a terminal: a file descriptor on a loop that gives one line when it is asked for one.
+ * The reading half of a terminal: a file descriptor on a loop that gives one line when it is asked
+ * for one.
  */
 #ifndef TRPI_TERMINAL_PORT_H
 #define TRPI_TERMINAL_PORT_H
@@ -8,7 +9,10 @@
 
 typedef struct trpi_port trpi_port;
 
-/* A line of `length` bytes for `owner`, or NULL for the end of input. Called once per trpi_port_want, outside of a step. */
+/*
+ * A line of `length` bytes for `owner`, or NULL for the end of input. Called once per
+ * trpi_port_want, outside of a step.
+ */
 typedef void trpi_port_line(trpi_driver *driver, trp_pid owner, const char *line, size_t length);
 
 /* Opens `fd`. TRP_EIO if it cannot be read, TRP_ENOMEM. */

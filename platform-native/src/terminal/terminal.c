@@ -1,6 +1,7 @@
 /*
- * The terminal actor. It is a port: what it does with libuv is in port.c, what it says to other actors is here, written against
- * the public API. The port gives its lines as messages to the actor, which passes them on to whoever has asked.
+ * The terminal actor. It is a port: what it does with libuv is in port.c, what it says to other
+ * actors is here, written against the public API. The port gives its lines as messages to the
+ * actor, which passes them on to whoever has asked.
  */
 #include "troupe/native_terminal.h"
 
