@@ -18,18 +18,19 @@ int script_spawn(fake_host *fake, script *self) {
     return trp_spawn(fake_root(fake), &script_routine.behaviour, &self, &self->pid);
 }
 
-static void watch(trp_ctx *ctx, probe *self, void *arg) {
-    const script *watched = arg;
+static void spawn_monitored(trp_ctx *ctx, probe *self, void *arg) {
+    script *spawned = arg;
+    trp_spawn_options options = {.size = sizeof options, .monitor = true};
     trp_ref ref;
     (void)self;
-    assert_int_equal(trp_monitor(ctx, watched->pid, &ref), 0);
+    assert_int_equal(
+        trp_spawn_opt(ctx, &script_routine.behaviour, &spawned, &options, &spawned->pid, &ref), 0);
+    assert_false(spawned->has_begun); /* not before the spawner's callback has ended */
 }
 
 void script_start(fake_host *fake, script *self) {
-    assert_int_equal(script_spawn(fake, self), 0);
-    assert_false(self->has_begun); /* not before the spawner's callback has ended */
     probe_spawn(fake, &self->watcher);
-    probe_do(fake, &self->watcher, watch, self);
+    probe_do(fake, &self->watcher, spawn_monitored, self);
     assert_true(self->has_begun);
 }
 
