@@ -99,6 +99,27 @@ static void test_filter_changed_in_a_handler_finds_what_waits(void **state) {
     assert_tags(&a, (uint64_t[]){5, 4, 3, 2, 1}, 5);
 }
 
+/* Takes what had waited and sends it back to itself with another tag, once. */
+static void take_and_resend(trp_ctx *ctx, probe *self, trp_message *message) {
+    if (trp_message_tag(message) == 1) {
+        trp_filter_clear(ctx);
+    } else if (trp_message_tag(message) == 2) {
+        trp_message *mine = trp_message_take(ctx, message);
+        assert_non_null(mine);
+        trp_message_set_tag(mine, 3);
+        assert_int_equal(trp_send(ctx, self->pid, mine), 0);
+    }
+}
+
+static void test_message_that_waited_can_be_taken(void **state) {
+    fake_host *fake = *state;
+    probe a = {.on_message = take_and_resend};
+    probe_spawn(fake, &a);
+    filter_by(fake, &a, 1, 0);
+    send_tags(fake, &a, (uint64_t[]){2, 2, 1}, 3);
+    assert_tags(&a, (uint64_t[]){1, 2, 2, 3, 3}, 5);
+}
+
 static void test_untagged_never_matches_a_tag_list(void **state) {
     fake_host *fake = *state;
     probe a = {0};
@@ -454,6 +475,7 @@ int main(void) {
         CASE(test_only_asked_tags_come_through),
         CASE(test_what_waited_comes_in_order_when_the_filter_goes),
         CASE(test_filter_changed_in_a_handler_finds_what_waits),
+        CASE(test_message_that_waited_can_be_taken),
         CASE(test_untagged_never_matches_a_tag_list),
         CASE(test_stop_acts_whatever_waits),
         CASE(test_bad_filters_are_refused),

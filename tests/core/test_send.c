@@ -394,6 +394,31 @@ static void test_try_send_to_a_full_mailbox_keeps_the_message(void **state) {
     fake_run(fake);
 }
 
+/* Tries to pass on what it has borrowed to a mailbox that is full. */
+static void try_to_pass_on(trp_ctx *ctx, probe *self, trp_message *message) {
+    const trp_pid *to = self->arg;
+    assert_int_equal(trp_try_send(ctx, *to, message), TRP_EFULL);
+    assert_int_equal(probe_value_of(message), 7);
+}
+
+static void test_refused_borrowed_message_stays_borrowed(void **state) {
+    fake_host *fake = *state;
+    probe full = {0};
+    probe *to_full = &full;
+    trp_spawn_options options = {.size = sizeof options, .mailbox_messages = 1, .pinned = true};
+    trp_ctx *ctx = fake_root(fake);
+    assert_int_equal(trp_spawn_opt(ctx, &probe_behaviour, &to_full, &options, &full.pid, NULL), 0);
+    probe a = {.on_message = try_to_pass_on, .arg = &full.pid};
+    probe_spawn(fake, &a);
+    assert_int_equal(probe_send(ctx, a.pid, 7), 0);
+    assert_int_equal(probe_send(ctx, full.pid, 1), 0);
+    trp_budget one = {1, 0};
+    (void)fake_step(fake, 0, &one); /* only a runs: it was sent to first */
+    assert_int_equal(a.events_len, 1);
+    fake_run(fake);
+    assert_int_equal(full.events_len, 1);
+}
+
 static void test_limit_of_the_runtime_is_the_default(void **state) {
     (void)state;
     static fake_host fake;
@@ -519,6 +544,7 @@ int main(void) {
         FAKE_TEST(test_pid_of_an_unknown_node_has_no_connection),
         FAKE_TEST(test_sending_null_is_out_of_memory),
         FAKE_TEST(test_try_send_leaves_the_message_on_error),
+        FAKE_TEST(test_refused_borrowed_message_stays_borrowed),
         FAKE_TEST(test_full_mailbox_refuses_and_recovers),
         FAKE_TEST(test_try_send_to_a_full_mailbox_keeps_the_message),
         cmocka_unit_test(test_limit_of_the_runtime_is_the_default),

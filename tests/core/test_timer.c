@@ -285,6 +285,27 @@ static void test_timers_go_with_their_actor(void **state) {
     assert_int_equal(fake_stats(fake).dead_letters, 0);
 }
 
+/* The clock of a scheduler that has slept is that of its last step until somebody looks. */
+static void arm_in_init(trp_ctx *ctx, probe *self) {
+    (void)self;
+    assert_int_equal(trp_timer(ctx, 5 * TRP_NS_PER_S, 1, NULL), 0);
+}
+
+static void test_timer_armed_between_steps_counts_from_now(void **state) {
+    fake_host *fake = *state;
+    probe early = {0};
+    probe_spawn(fake, &early);
+    fake_run(fake);
+    fake_clock_jump(fake, 3600 * TRP_NS_PER_S);
+    probe a = {.on_init = arm_in_init};
+    probe_spawn(fake, &a);
+    fake_run(fake);
+    fake_advance(fake, 4 * TRP_NS_PER_S);
+    assert_int_equal(a.events_len, 0);
+    fake_advance(fake, 2 * TRP_NS_PER_S);
+    assert_int_equal(a.events_len, 1);
+}
+
 static void test_root_has_no_timers(void **state) {
     fake_host *fake = *state;
     assert_int_equal(trp_timer(fake_root(fake), 1, 1, NULL), TRP_ESTATE);
@@ -422,6 +443,7 @@ int main(void) {
         FAKE_TEST(test_send_after_can_be_cancelled),
         FAKE_TEST(test_send_after_to_the_dead_is_a_dead_letter),
         FAKE_TEST(test_timers_go_with_their_actor),
+        FAKE_TEST(test_timer_armed_between_steps_counts_from_now),
         FAKE_TEST(test_root_has_no_timers),
         FAKE_TEST(test_big_jumps_fire_what_is_due_and_nothing_else),
         FAKE_TEST(test_random_timers_agree_with_a_model),

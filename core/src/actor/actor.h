@@ -9,8 +9,8 @@
  *
  * Right to touch. Everything but the mailbox's tail and the atomics belongs to whoever holds the
  * mailbox (mailbox.h): the spawner until init has returned, then the scheduler that runs it. A
- * block is given back to the table before its mailbox has been left, so it may be taken while a
- * late message still makes it run somewhere; claiming the mailbox decides.
+ * block goes back to the table when its mailbox is left, but a late sender may still push: so it
+ * may be taken while a late message still makes it run somewhere; claiming the mailbox decides.
  */
 #ifndef TRPI_ACTOR_H
 #define TRPI_ACTOR_H
@@ -81,10 +81,19 @@ typedef struct trpi_bond {
     bool is_over;       /* LINK: without effect, kept until nothing refers to it */
 } trpi_bond;
 
+/*
+ * What a service that few programs use keeps for an actor: begins with how to release it, so that
+ * the runtime need not know the service, nor a program without it contain it.
+ */
+typedef struct trpi_kept {
+    trpi_release_fn *release;
+} trpi_kept;
+
 typedef struct trpi_side {
     trpi_heap_block *heap;
     trpi_held *held;
-    void *names; /* the registry's */
+    void *names;       /* the registry's */
+    trpi_kept *groups; /* of a member of groups */
     struct trpi_stash *stash;
     trp_message *room_asked; /* questions of muted senders, chained by their links */
     void *fiber;             /* of a routine that has begun; the host's */
@@ -177,7 +186,18 @@ void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit
  */
 trp_message *trpi_take(trp_ctx *ctx, trp_message *message, bool is_kept);
 
-/* Takes a message that leaves the mailbox out of its count. */
+/* Takes the message that is being handled out of the mailbox, if it is not out already. */
+void trpi_leave_mailbox(trp_ctx *ctx, trpi_actor *actor, trp_message *message);
+
+/*
+ * Takes a message that leaves the mailbox out of its count, and nothing else: also for blocks
+ * without an actor.
+ */
+void trpi_give_back_count(trpi_actor *actor, trp_message *message);
+
+/*
+ * Takes a message that leaves the mailbox out of its count; senders that wait for room may go on.
+ */
 void trpi_uncount(trp_ctx *ctx, trpi_actor *actor, trp_message *message);
 
 /* Forgets that the running actor held this message. */

@@ -28,7 +28,9 @@ typedef struct trpi_frame {
     trp_exit ending;    /* why; without meaning unless is_ending */
 } trpi_frame;
 
-/* Copies a frame. The reason is larger than all else and seldom there, so it goes along only then. */
+/*
+ * Copies a frame. The reason is larger than all else and seldom there, so it goes along only then.
+ */
 static inline void trpi_frame_copy(trpi_frame *to, const trpi_frame *from) {
     to->actor = from->actor;
     to->message = from->message;

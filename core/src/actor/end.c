@@ -1,7 +1,7 @@
 /*
- * Ending an actor. The order is what others rely on: terminate; then no new message finds it; its
- * names are released; what it waited for is given up; what it held is answered; only then its
- * monitors and links are told; then its backlog is answered and its memory freed.
+ * Ending an actor. The order is what others rely on: terminate; then its names and groups are
+ * released; then no new message finds it; what it waited for is given up; what it held is answered;
+ * only then its monitors and links are told; then its backlog is answered and its memory freed.
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
@@ -84,6 +84,7 @@ static void discard_stash(trp_ctx *ctx, trpi_actor *actor, trp_pid pid, const tr
     }
     trp_message *message = trpi_stash_oldest(ctx, stash);
     while (message != NULL) {
+        trpi_give_back_count(actor, message);
         trpi_discard(ctx, pid, message, reason, TRP_ENOPROC);
         message = trpi_stash_oldest(ctx, stash);
     }
@@ -125,6 +126,9 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     trp_runtime *runtime = ctx->runtime;
     if (runtime->release != NULL && actor->side != NULL && actor->side->names != NULL) {
         runtime->release(ctx, actor);
+    }
+    if (actor->side != NULL && actor->side->groups != NULL) {
+        actor->side->groups->release(ctx, actor);
     }
     trpi_store(&actor->generation, pid.generation + 1, TRPI_RELEASE);
     give_up_entries(ctx, actor);
@@ -170,6 +174,9 @@ void trpi_actor_drain(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) {
                                      (is_zombie ? TRPI_ACTOR_ZOMBIE : 0));
             trpi_sched_ready(&ctx->sched, &actor->task);
             return;
+        }
+        if (message != NULL) {
+            trpi_give_back_count(actor, message);
         }
         if (message != NULL && is_consumed) {
             trpi_actor_dispose_last(ctx, message, reason);

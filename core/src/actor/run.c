@@ -66,15 +66,6 @@ static void lend_error(trp_ctx *ctx, trpi_actor *actor, trp_ref ref, int code,
     lend(ctx, actor, scratch(ctx, TRPI_REPLY_ERROR, &trp_request_error_type, ref));
 }
 
-/* Takes the message that is being handled out of the mailbox, if it is not out already. */
-static void leave_mailbox(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
-    if (ctx->frame.loose == message) {
-        ctx->frame.loose = NULL;
-    } else {
-        trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
-    }
-}
-
 /* ---- one function for each kind of message; each returns what is owed to its block ---- */
 
 static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
@@ -100,6 +91,10 @@ static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
 
 static trpi_owes on_reply_error(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     if (trpi_room_granted(ctx, actor, message->ref)) {
+        return TRPI_OWES_FREE;
+    }
+    if ((message->flags & TRPI_FLAG_RETURNED) != 0) {
+        lend(ctx, actor, message);
         return TRPI_OWES_FREE;
     }
     trpi_entry *entry = trpi_entry_of(ctx, actor, message->ref);
@@ -138,7 +133,7 @@ static void on_deadline(trp_ctx *ctx, trpi_actor *actor, trpi_entry *entry) {
  * signal is detached first.
  */
 static void on_signal(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
-    leave_mailbox(ctx, actor, message);
+    trpi_leave_mailbox(ctx, actor, message);
     trpi_entry *entry = trpi_entry_signalled(ctx, message);
     if (entry == NULL) {
         trpi_entry_free(ctx, trpi_entry_of_signal(message));
@@ -259,7 +254,7 @@ static TRPI_RARE trpi_owes on_rare(trp_ctx *ctx, trpi_actor *actor, trp_message 
         trpi_on_unlink_ack(ctx, message);
         return TRPI_OWES_FREE;
     case TRPI_ROOM:
-        leave_mailbox(ctx, actor, message);
+        trpi_leave_mailbox(ctx, actor, message);
         trpi_room_asked(ctx, actor, message);
         return TRPI_OWES_NOTHING;
     case TRPI_PLAIN:
@@ -282,6 +277,7 @@ static trpi_owes on_proxy(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
 static void on_stale(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     trp_exit reason = trp_exit_make(TRP_EXIT_NOPROC, TRP_ENOPROC, NULL);
     trp_pid to = {0, 0, actor->slot.index, message->generation};
+    trpi_give_back_count(actor, message);
     trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
     trpi_discard(ctx, to, message, &reason, TRP_ENOPROC);
 }
@@ -315,7 +311,7 @@ void trpi_actor_dispose(trp_ctx *ctx, trp_message *message, trpi_owes owes) {
 /* Leaves `link` behind and pays what is owed to it. */
 static trpi_advance leave(trp_ctx *ctx, trpi_actor *actor, trpi_link *link, trpi_owes owes) {
     trp_message *message = link == &actor->mailbox.stub ? NULL : message_of(link);
-    if (message != NULL && (message->flags & TRPI_FLAG_COUNTED) != 0) {
+    if (message != NULL && (message->flags & TRPI_FLAGS_COUNTED) != 0) {
         trpi_uncount(ctx, actor, message);
     }
     trpi_advance advance = trpi_mailbox_advance(&actor->mailbox, link, trpi_is_shared(ctx));

@@ -59,11 +59,23 @@ static entrance entrance_when_full(uint32_t limit) {
     return REFUSE;
 }
 
-/* Counts `message` in, if there is room or the mailbox's policy finds some. */
-static entrance count_in(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+/* Takes what a message counts for, by its flags, out of the mailbox it was counted in. */
+static void give_back(trpi_actor *actor, uint8_t counted) {
+    if (counted != 0) {
+        uint32_t weight = (counted & TRPI_FLAG_COUNTED_ONE) != 0 ? 1 : SAMPLE;
+        trpi_add_u32(&actor->waiting, (uint32_t) - (int32_t)weight, TRPI_RELAXED);
+    }
+}
+
+/*
+ * Counts one message in, if there is room or the mailbox's policy finds some; `*counted`: the flag
+ * for it.
+ */
+static entrance count_in(trp_ctx *ctx, trpi_actor *actor, uint8_t *counted) {
     uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
     uint32_t weight = 1;
     entrance decision = ENTER;
+    *counted = 0;
     if ((limit & TRPI_LIMIT_EXACT) == 0) {
         if (ctx->sample_left-- != 0) {
             return ENTER;
@@ -79,7 +91,7 @@ static entrance count_in(trp_ctx *ctx, trpi_actor *actor, trp_message *message) 
         trpi_add_u32(&actor->waiting, (uint32_t) - (int32_t)weight, TRPI_RELAXED);
         return decision;
     }
-    message->flags |= TRPI_FLAG_COUNTED;
+    *counted = weight == 1 ? TRPI_FLAG_COUNTED_ONE : TRPI_FLAG_COUNTED;
     return decision;
 }
 
@@ -108,27 +120,41 @@ static void normalise(trp_message *message) {
     message->flags = 0;
 }
 
-static int try_local(trp_ctx *ctx, trp_pid to, trp_message *message) {
-    trpi_actor *actor = trpi_actor_find(ctx->runtime, to.index, to.generation);
+/* 0 if `actor` takes messages for that generation, else why not. */
+static int check_open(trpi_actor *actor, uint32_t generation) {
     if (actor == NULL) {
         return TRP_ENOPROC;
     }
-    if (trpi_load(&actor->closed, TRPI_RELAXED) == to.generation) {
-        return TRP_ECLOSED;
-    }
-    entrance decision = count_in(ctx, actor, message);
-    if (decision == REFUSE) {
-        return TRP_EFULL;
-    }
+    return trpi_load(&actor->closed, TRPI_RELAXED) == generation ? TRP_ECLOSED : 0;
+}
+
+/* Lets a message in, or drops it, as was decided when it was counted. */
+static inline void enter(trp_ctx *ctx, trpi_actor *actor, trp_pid to, trp_message *message,
+                         entrance decision, uint8_t counted) {
     if (decision == DROP) {
         trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, TRP_EFULL, "dropped by a full mailbox");
         trpi_discard(ctx, to, message, &reason, TRP_EFULL);
-        return 0;
+        return;
     }
+    message->flags |= counted;
     trpi_actor_push(ctx, actor, to.generation, message);
     if (decision == ENTER_AND_MUTE) {
         trpi_room_ask(ctx, to);
     }
+}
+
+static int try_local(trp_ctx *ctx, trp_pid to, trp_message *message) {
+    trpi_actor *actor = trpi_actor_find(ctx->runtime, to.index, to.generation);
+    int error = check_open(actor, to.generation);
+    if (error != 0) {
+        return error;
+    }
+    uint8_t counted;
+    entrance decision = count_in(ctx, actor, &counted);
+    if (decision == REFUSE) {
+        return TRP_EFULL;
+    }
+    enter(ctx, actor, to, message, decision, counted);
     return 0;
 }
 
@@ -195,14 +221,24 @@ static int try_remote(trp_ctx *ctx, trp_pid to, trp_message *message) {
 
 /* A plain message stays as it was when it is refused. */
 static int try_plain(trp_ctx *ctx, trp_pid to, trp_message *message) {
-    if (trpi_actor_find(ctx->runtime, to.index, to.generation) == NULL) {
-        return TRP_ENOPROC;
+    trpi_actor *actor = trpi_actor_find(ctx->runtime, to.index, to.generation);
+    int error = check_open(actor, to.generation);
+    if (error != 0) {
+        return error;
+    }
+    /* Its place is taken before it leaves its owner, so a refusal finds it as it was. */
+    uint8_t counted;
+    entrance decision = count_in(ctx, actor, &counted);
+    if (decision == REFUSE) {
+        return TRP_EFULL;
     }
     if (!release_from_sender(ctx, &message)) {
+        give_back(actor, counted);
         return TRP_ENOMEM;
     }
     normalise(message);
-    return try_local(ctx, to, message);
+    enter(ctx, actor, to, message, decision, counted);
+    return 0;
 }
 
 int trp_try_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
@@ -276,13 +312,23 @@ static trp_message *take_scratch(trp_ctx *ctx, const trp_message *message) {
     return copy;
 }
 
+void trpi_give_back_count(trpi_actor *actor, trp_message *message) {
+    give_back(actor, message->flags & TRPI_FLAGS_COUNTED);
+    message->flags &= (uint8_t)~TRPI_FLAGS_COUNTED;
+}
+
 void trpi_uncount(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
-    if ((message->flags & TRPI_FLAG_COUNTED) != 0) {
-        uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);
-        uint32_t weight = (limit & TRPI_LIMIT_EXACT) != 0 ? 1 : SAMPLE;
-        trpi_add_u32(&actor->waiting, (uint32_t) - (int32_t)weight, TRPI_RELAXED);
-        message->flags &= (uint8_t)~TRPI_FLAG_COUNTED;
+    if ((message->flags & TRPI_FLAGS_COUNTED) != 0) {
+        trpi_give_back_count(actor, message);
         trpi_room_check(ctx, actor);
+    }
+}
+
+void trpi_leave_mailbox(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if (ctx->frame.loose == message) {
+        ctx->frame.loose = NULL;
+    } else {
+        trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
     }
 }
 
@@ -299,13 +345,11 @@ trp_message *trpi_take(trp_ctx *ctx, trp_message *message, bool is_kept) {
         newest = actor->side->held;
     }
     trpi_uncount(ctx, actor, message);
-    if (ctx->frame.loose == message) {
-        ctx->frame.loose = NULL; /* it came from the stash: it is in no mailbox */
-    } else {
-        trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
+    if (ctx->frame.loose != message) {
         /* Set while terminate runs: it is not first any more. */
         actor->flags &= (uint8_t)~TRPI_ACTOR_CONSUMED;
     }
+    trpi_leave_mailbox(ctx, actor, message);
     ctx->frame.message = NULL;
     if (newest != NULL) {
         message->flags |= TRPI_FLAG_TAKEN;

@@ -66,7 +66,6 @@ static void init_limit(trp_ctx *ctx, trpi_actor *actor, const trp_spawn_options 
         limit |= TRPI_LIMIT_SUPERVISED;
     }
     trpi_store(&actor->limit, limit, TRPI_RELAXED);
-    trpi_store(&actor->waiting, 0, TRPI_RELAXED);
 }
 
 static int prepare(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn_options *options,
@@ -243,7 +242,9 @@ int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
     trp_pid spawned = trpi_actor_pid(actor);
     trace_spawn(ctx, spawned);
     if (ended.is_ending) {
+        ctx->spawn_depth++; /* terminate runs inside the spawner's callback: no place for an abort */
         trpi_actor_end(ctx, actor, &ended.ending, ended.ending.kind != TRP_EXIT_KILLED);
+        ctx->spawn_depth--;
     } else {
         let_go(ctx, actor);
     }

@@ -322,6 +322,18 @@ trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
     return best.message;
 }
 
+/* A signal that was lent has become a plain message; its key is in its body. */
+static trpi_key key_of_returned(trp_message *message) {
+    if (message->type == &trp_down_type) {
+        return (trpi_key){((const trp_down *)trpi_body(message))->ref, true};
+    }
+    if (message->type == &trp_timeout_type) {
+        const trp_timeout *timeout = trpi_body(message);
+        return timeout->tag != 0 ? (trpi_key){timeout->tag, false} : (trpi_key){timeout->ref, true};
+    }
+    return (trpi_key){message->tag, false};
+}
+
 trpi_key trpi_key_of(trp_message *message) {
     switch ((trpi_kind)message->kind) {
     case TRPI_REPLY:
@@ -334,7 +346,8 @@ trpi_key trpi_key_of(trp_message *message) {
         return has_tag ? (trpi_key){entry->timeout.tag, false} : (trpi_key){message->ref, true};
     }
     default:
-        return (trpi_key){message->tag, false};
+        return (message->flags & TRPI_FLAG_RETURNED) != 0 ? key_of_returned(message)
+                                                          : (trpi_key){message->tag, false};
     }
 }
 

@@ -33,15 +33,18 @@ typedef enum trpi_kind {
 } trpi_kind;
 
 enum {
-    TRPI_FLAG_TAKEN = 1,     /* the handler made it its own: do not free after it returns */
-    TRPI_FLAG_SETTLED = 2,   /* a request that has been answered */
-    TRPI_FLAG_COUNTED = 4,   /* stands for several in the mailbox's sampled count */
-    TRPI_FLAG_PROXY = 8,     /* hand it to `handle` as it is, whatever its kind: for sessions */
-    TRPI_FLAG_RETURNED = 64, /* was lent already and put back: to be lent again as it is */
-    TRPI_FLAG_STATIC = 16,   /* belongs to the scheduler, lives until the handler returns */
-    TRPI_FLAG_FAILED =
-        32 /* a request that is to be answered with the error code in `tag` when it is disposed of */
+    TRPI_FLAG_TAKEN = 1,         /* the handler made it its own: do not free after it returns */
+    TRPI_FLAG_SETTLED = 2,       /* a request that has been answered */
+    TRPI_FLAG_COUNTED_ONE = 128, /* counts as one in the mailbox it is in */
+    TRPI_FLAG_COUNTED = 4,       /* stands for several in the mailbox's sampled count */
+    TRPI_FLAG_PROXY = 8,         /* hand it to `handle` as it is, whatever its kind: for sessions */
+    TRPI_FLAG_RETURNED = 64,     /* was lent already and put back: to be lent again as it is */
+    TRPI_FLAG_STATIC = 16,       /* belongs to the scheduler, lives until the handler returns */
+    TRPI_FLAG_FAILED = 32        /* a request to be answered with the code in `tag` at its end */
 };
+
+/* A message with one of these counts in the mailbox it is in. */
+enum { TRPI_FLAGS_COUNTED = TRPI_FLAG_COUNTED | TRPI_FLAG_COUNTED_ONE };
 
 /*
  * The link that a mailbox chains; first member of every message, and the whole of a mailbox's stub.

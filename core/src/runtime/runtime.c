@@ -210,11 +210,16 @@ trp_step trp_runtime_step(trp_runtime *runtime, unsigned scheduler, const trp_bu
         step = trpi_stop_step(ctx, budget, next_deadline_ns);
     }
     ctx->is_stepping = false;
+    ctx->sched.is_now_stale = true;
     return step;
 }
 
 trp_ctx *trp_runtime_enter(trp_runtime *runtime, unsigned scheduler) {
-    return scheduler < runtime->group.count ? runtime->contexts[scheduler] : NULL;
+    trp_ctx *ctx = scheduler < runtime->group.count ? runtime->contexts[scheduler] : NULL;
+    if (ctx != NULL && !ctx->is_stepping) {
+        ctx->sched.is_now_stale = true; /* time has passed since the last step */
+    }
+    return ctx;
 }
 
 trp_runtime *trp_ctx_runtime(trp_ctx *ctx) {

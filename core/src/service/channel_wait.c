@@ -182,14 +182,29 @@ static void fill_node(trpi_channel_wait *wait, size_t index, trp_channel *channe
     }
 }
 
-/* True if a try of that side might do something: looked at after the node is in the list. */
-static bool is_worth_a_try(trp_channel *channel, trp_channel_end end) {
+/* True if somebody else than `mine` waits at the other side of a rendezvous. */
+static bool is_met(trp_channel *channel, trp_channel_end end, const trpi_channel_wait *mine) {
+    trp_channel_end other = end == TRP_CHANNEL_SEND ? TRP_CHANNEL_RECEIVE : TRP_CHANNEL_SEND;
+    if (trpi_load(&channel->waiting[other], TRPI_SEQ_CST) == 0) {
+        return false;
+    }
+    trpi_lock(&channel->lock);
+    const trpi_channel_node *node = channel->waiters[other];
+    while (node != NULL && node->wait == mine) {
+        node = node->next;
+    }
+    trpi_unlock(&channel->lock);
+    return node != NULL;
+}
+
+/* True if a try of that side might do something: looked at after `mine` is in the list. */
+static bool is_worth_a_try(trp_channel *channel, trp_channel_end end,
+                           const trpi_channel_wait *mine) {
     if (trp_channel_is_closed(channel)) {
         return true;
     }
     if (channel->capacity == 0) {
-        trp_channel_end other = end == TRP_CHANNEL_SEND ? TRP_CHANNEL_RECEIVE : TRP_CHANNEL_SEND;
-        return trpi_load(&channel->waiting[other], TRPI_SEQ_CST) != 0;
+        return is_met(channel, end, mine);
     }
     uint32_t length = trp_channel_length(channel);
     return end == TRP_CHANNEL_SEND ? length < channel->capacity : length > 0;
@@ -213,7 +228,7 @@ int trp_channel_notify(trp_ctx *ctx, trp_channel *channel, trp_channel_end end, 
     ready->channel = (uint64_t)(uintptr_t)channel;
     fill_node(wait, 0, channel, end, NULL);
     link_node(&wait->nodes[0]);
-    if (is_worth_a_try(channel, end) &&
+    if (is_worth_a_try(channel, end, wait) &&
         trpi_exchange_u32(&wait->is_claimed, 1, TRPI_ACQ_REL) == 0) {
         trpi_channel_rouse(ctx, wait->wake);
     }
@@ -275,9 +290,10 @@ static void link_cases(trpi_channel_wait *wait, const trp_case *cases, size_t ca
     }
 }
 
-static bool is_any_worth_a_try(const trp_case *cases, size_t cases_len) {
+static bool is_any_worth_a_try(const trp_case *cases, size_t cases_len,
+                               const trpi_channel_wait *mine) {
     for (size_t i = 0; i < cases_len; i++) {
-        if (cases[i].channel != NULL && is_worth_a_try(cases[i].channel, cases[i].end)) {
+        if (cases[i].channel != NULL && is_worth_a_try(cases[i].channel, cases[i].end, mine)) {
             return true;
         }
     }
@@ -290,6 +306,7 @@ typedef struct selection {
     size_t cases_len;
     const trp_select_options *options;
     trp_ref timer;
+    uint64_t deadline_ns; /* of the timer: rounds that do not block end with it too */
     size_t *chosen;
     trp_message **inbox;
 } selection;
@@ -373,7 +390,7 @@ static int wait_round(trp_ctx *ctx, const selection *s, round *what) {
     }
     trpi_entry *entry = trpi_entry_find(ctx->runtime, ref);
     link_cases(wait, s->cases, s->cases_len);
-    if (is_any_worth_a_try(s->cases, s->cases_len) &&
+    if (is_any_worth_a_try(s->cases, s->cases_len, wait) &&
         trpi_exchange_u32(&wait->is_claimed, 1, TRPI_ACQ_REL) == 0) {
         /* Not waiting after all: nobody else can claim it now, and its wake was never sent. */
         (void)leave_lists(wait);
@@ -425,7 +442,7 @@ static int run_select(trp_ctx *ctx, const selection *s) {
         if (error != 0 || what == SERVED) {
             return error;
         }
-        if (what == TIMED_OUT) {
+        if (what == TIMED_OUT || (what == AGAIN && trp_now_ns(ctx) >= s->deadline_ns)) {
             return TRP_ETIMEOUT;
         }
         if (what == INBOX) {
@@ -444,7 +461,11 @@ int trp_select(trp_ctx *ctx, trp_case *cases, size_t cases_len, const trp_select
         return TRP_ESTATE;
     }
     trp_message *ignored;
-    selection s = {cases, cases_len, options, 0, chosen, inbox == NULL ? &ignored : inbox};
+    uint64_t now = trp_now_ns(ctx);
+    uint64_t deadline =
+        options->timeout_ns > TRP_NEVER - now ? TRP_NEVER : now + options->timeout_ns;
+    selection s = {
+        cases, cases_len, options, 0, deadline, chosen, inbox == NULL ? &ignored : inbox};
     int error = own_messages(ctx, cases, cases_len);
     bool has_timer =
         options->timeout_ns != TRP_NEVER && (options->timeout_ns != 0 || options->has_inbox);

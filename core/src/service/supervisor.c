@@ -177,9 +177,10 @@ static void stop_child(trp_ctx *ctx, supervisor *self, trpi_child *child) {
     self->waits_for = child;
     ask_to_stop(ctx, child);
     bool has_limit = !child->spec.is_brutal && time_ns != TRP_NEVER;
-    if (has_limit) {
-        (void)trp_timer(ctx, time_ns == 0 ? TRP_CHILD_SHUTDOWN_NS : time_ns, TAG_KILL,
-                        &self->kill_timer);
+    if (has_limit && trp_timer(ctx, time_ns == 0 ? TRP_CHILD_SHUTDOWN_NS : time_ns, TAG_KILL,
+                               &self->kill_timer) != 0) {
+        has_limit = false; /* without memory for a deadline there is no waiting */
+        (void)trp_kill(ctx, child->pid);
     }
     wait_for(ctx, self, child->tag, has_limit ? TAG_KILL : 0);
 }
@@ -238,9 +239,11 @@ static void go_on(trp_ctx *ctx, supervisor *self) {
     if (self->start_delay_ns != 0 && next_to_start(self) != NULL) {
         uint64_t delay_ns = self->start_delay_ns;
         self->start_delay_ns = 0;
-        (void)trp_timer(ctx, delay_ns, TAG_START, NULL);
-        wait_for(ctx, self, TAG_START, 0);
-        return;
+        if (trp_timer(ctx, delay_ns, TAG_START, NULL) == 0) {
+            wait_for(ctx, self, TAG_START, 0);
+            return;
+        }
+        /* Without memory for a delay the start comes at once, and fails or not. */
     }
     self->start_delay_ns = 0;
     if (start_all(ctx, self)) {
