@@ -65,6 +65,7 @@ test('the package with its wasm inside starts under a strict policy', { timeout:
 test('a page under full load animates', { timeout: 60000 }, async (t) => {
   const { fps, worst, timers } = await resultOf('/frames.html', 30000);
   t.diagnostic(`${fps} frames/s, worst frame ${worst} ms, ${timers} timers of 20 ms in 2 s`);
-  assert.ok(fps >= 45, `${fps} frames/s`);
+  // A quiet machine shows 57 to 61. Loops that starve the page give 10 at most, a loaded machine is well above that.
+  assert.ok(fps >= 20, `${fps} frames/s`);
   assert.ok(timers >= 50, `${timers} timers`);
 });
