@@ -97,7 +97,7 @@ test('a relay here and a relay there answer', async () => {
 test('a killed node is reported, and found again when it is back', async () => {
   let node = await startNode(['--no-http']);
   const address = await addressOf(node);
-  const echo = new Running(['echo', '--connect', address], { TROUPE_COOKIE: cookie });
+  const echo = new Running(['echo', '--connect', address, '--log-format', 'text'], { TROUPE_COOKIE: cookie });
   echo.child.stdin.write('before\n');
   await echo.line(/^BEFORE$/);
   await echo.line(/^from worker/);
@@ -105,7 +105,8 @@ test('a killed node is reported, and found again when it is back', async () => {
   echo.child.stdin.write('during\n');
   await echo.line(/no connection/);
   node = await startNode(['--no-http', '--listen-tcp', address]);
-  await node.line(/session with echo-\S+ .* is up/);
+  const name = (await node.line(/^Node (\S+) is up/))[1];
+  await echo.line(new RegExp(`session with ${name} .* is up`));
   echo.child.stdin.write('after\n');
   await echo.line(/^AFTER$/);
   echo.child.stdin.end();

@@ -117,6 +117,8 @@ static void free_if_gone(trpi_websocket *websocket) {
 static void cut(trpi_websocket *websocket, int error) {
     if (websocket->wsi != NULL) {
         lws_set_timeout(websocket->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+        /* Timeouts that are set outside of its callbacks are only seen when something happens. */
+        lws_cancel_service(websocket->server->context);
     }
     if (websocket->session != NULL) {
         trp_session_lost(websocket->session, error);
