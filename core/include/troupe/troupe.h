@@ -13,6 +13,7 @@
 #include "troupe/error.h"
 #include "troupe/exit.h"
 #include "troupe/filter.h"
+#include "troupe/group.h"
 #include "troupe/host.h"
 #include "troupe/link.h"
 #include "troupe/message.h"
