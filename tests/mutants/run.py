@@ -37,7 +37,8 @@ MUTANTS = [
     (25, "trapped_tag_lost", "actor/link.c", "signal->exited.tag = bond.ref;", "", "link"),
     (27, "unlink_does_not_void", "actor/link.c", "    if (bond.is_over) {\n        return false;\n    }\n", "", "link"),
     (29, "failed_child_is_heard_of", "actor/spawn.c", "made->link->is_over = true;", "", "link"),
-    (31, "unanswered_is_forgotten", "actor/run.c", "if (message->kind == TRPI_REQUEST) {", "if (false) {", "request"),
+    (31, "unanswered_is_forgotten", "actor/run.c", "if (message->kind == TRPI_REQUEST && (message->flags & TRPI_FLAG_SETTLED) == 0) {",
+     "if (false) {", "request"),
     (34, "late_reply_not_counted", "actor/request.c", "trpi_count(&ctx->late_replies, 1);", "", "request"),
     (36, "self_call_allowed", "actor/request.c", "trp_pid_equal(to, trp_self(ctx))", "false", "request"),
     (38, "timers_early", "base/wheel.c", "rest == 0 ? tick : tick + 1", "tick", "timer"),
@@ -46,7 +47,7 @@ MUTANTS = [
      "return stash->is_filtering ? matches(stash, key) :", "return stash->is_filtering ? true :", "filter"),
     (42, "untagged_matches", "actor/stash.c", "    if (key.value == 0) {\n        return false;\n    }\n    if (key.is_ref)",
      "    if (key.value == 0) {\n        return true;\n    }\n    if (key.is_ref)", "filter"),
-    (44, "oldest_not_dropped", "actor/run.c", "trpi_policy_of(limit) == TRP_MAILBOX_DROP_OLDEST", "false", "filter"),
+    (44, "oldest_not_dropped", "actor/run.c", "(actor->flags & TRPI_ACTOR_DROPS_OLDEST) != 0 && message", "false && message", "filter"),
     (46, "events_wait", "actor/stash.c", ": is_event || stash->heap_len == 0", ": stash->heap_len == 0", "filter"),
     (47, "children_stop_forwards", "service/supervisor.c",
      "    trpi_child *child = self->children.last;\n    while (child != NULL && !child->must_stop) {\n        child = child->previous;",
@@ -83,13 +84,16 @@ class Bench:
         shutil.copytree(os.path.join(root, "core/src"), os.path.join(work, "core/src"))
         self.flags = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O0", "-w", "-I" + os.path.join(root, "core/include"),
                       "-I" + os.path.join(work, "core/src"), "-I" + os.path.join(work, "include"),
-                      "-I" + os.path.join(root, "tests/support")]
+                      "-I" + os.path.join(root, "tests/support"), "-I" + os.path.join(root, "platform-native/src")]
         self.make_version()
         self.objects = {}
         for source in sources(work, "core/src"):
             self.objects[source] = self.compile(source)
-        support = ["fake_host.c", "probe.c", "leave.c", "hmac_sha256.c"]
+        support = ["fake_host.c", "fake_fibers.c", "probe.c", "leave.c", "hmac_sha256.c"]
+        native = os.path.join(root, "platform-native/src")
+        fibers = [name for name in sorted(os.listdir(native)) if re.fullmatch(r"fiber\w*\.c", name)]
         self.support = [self.compile(os.path.join(root, "tests/support", name)) for name in support]
+        self.support += [self.compile(os.path.join(native, name)) for name in fibers]
 
     def make_version(self):
         os.makedirs(os.path.join(self.work, "include/troupe"))
