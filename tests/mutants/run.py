@@ -49,16 +49,16 @@ MUTANTS = [
      "    if (key.value == 0) {\n        return true;\n    }\n    if (key.is_ref)", "filter"),
     (44, "oldest_not_dropped", "actor/run.c", "(actor->flags & TRPI_ACTOR_DROPS_OLDEST) != 0 && message", "false && message", "filter"),
     (46, "events_wait", "actor/stash.c", ": is_event || stash->heap_len == 0", ": stash->heap_len == 0", "filter"),
-    (47, "children_stop_forwards", "service/supervisor.c",
+    (47, "children_stop_forwards", "service/supervisor_plan.c",
      "    trpi_child *child = self->children.last;\n    while (child != NULL && !child->must_stop) {\n        child = child->previous;",
      "    trpi_child *child = self->children.first;\n    while (child != NULL && !child->must_stop) {\n        child = child->next;",
      "supervisor"),
     (48, "rest_is_all", "service/supervisor.c", "mark_group(self, child);", "mark_group(self, self->children.first);", "supervisor"),
     (49, "transient_always", "service/supervisor.c", "(child->spec.restart == TRP_TRANSIENT && is_abnormal)",
      "child->spec.restart == TRP_TRANSIENT", "supervisor"),
-    (50, "never_too_many", "service/supervisor.c", "self->restarts_count >= intensity && now - *oldest <= self->config.period_ns",
+    (50, "never_too_many", "service/supervisor_restart.c", "self->restarts_count >= intensity && now - *oldest <= self->config.period_ns",
      "false", "supervisor"),
-    (51, "backoff_does_not_grow", "service/supervisor.c", "child->delay_ns * 2", "child->delay_ns", "supervisor"),
+    (51, "backoff_does_not_grow", "service/supervisor_restart.c", "child->delay_ns * 2", "child->delay_ns", "supervisor"),
     (52, "deaf_child_lives", "service/supervisor.c", "(void)trp_kill(ctx, self->waits_for->pid);", "", "supervisor"),
     (56, "one_slot_more", "service/channel_ring.c", "used >= channel->capacity ? 0 :", "used > channel->capacity ? 0 : 1 +", "channel"),
     (57, "closed_hides_the_rest", "service/channel_ring.c", "        size_t full = full_from(channel, head, count);",
@@ -107,10 +107,16 @@ class Bench:
         subprocess.run(["cc", *self.flags, "-c", source, "-o", target], check=True)
         return target
 
+    def sources_of(self, test):
+        """The files of a test program, as its CMakeLists.txt names them."""
+        with open(os.path.join(self.root, "tests/core/CMakeLists.txt")) as given:
+            names = re.search(rf"troupe_add_test\(test_{test} SOURCES ([\w. ]+\.c)", given.read())[1].split()
+        return [os.path.join(self.root, "tests/core", name) for name in names]
+
     def run(self, test):
         program = os.path.join(self.work, "test_" + test)
-        main = self.compile(os.path.join(self.root, "tests/core", f"test_{test}.c"))
-        subprocess.run(["cc", "-o", program, main, *self.support, *self.objects.values(), "-lcmocka", "-lpthread"],
+        mains = [self.compile(source) for source in self.sources_of(test)]
+        subprocess.run(["cc", "-o", program, *mains, *self.support, *self.objects.values(), "-lcmocka", "-lpthread"],
                        check=True)
         try:
             return subprocess.run([program], capture_output=True, timeout=60).returncode
