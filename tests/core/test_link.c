@@ -395,6 +395,84 @@ static void test_random_links_follow_the_model(void **state) {
     }
 }
 
+/* ---- links by which any end counts ---- */
+
+static void link_fate_to(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    tie *what = arg;
+    what->result = trp_link_fate(ctx, what->pid, what->tag);
+}
+
+static int do_link_fate(fake_host *fake, probe *a, trp_pid to, uint64_t tag) {
+    tie what = {to, tag, 1};
+    probe_do(fake, a, link_fate_to, &what);
+    return what.result;
+}
+
+static void test_any_end_counts_for_a_fate_link(void **state) {
+    fake_host *fake = *state;
+    for (int turn = 0; turn < 2; turn++) {
+        pair p;
+        spawn_pair(fake, &p, false);
+        assert_int_equal(do_link_fate(fake, &p.a, p.b.pid, 0), 0);
+        probe_do(fake, turn == 0 ? &p.a : &p.b, probe_call_stop, NULL);
+        assert_false(lives(fake, &p.a));
+        assert_false(lives(fake, &p.b));
+        assert_int_equal(p.a.reason.kind, TRP_EXIT_NORMAL);
+        assert_int_equal(p.b.reason.kind, TRP_EXIT_NORMAL);
+        assert_int_equal(p.a.terminates + p.b.terminates, 2);
+    }
+}
+
+static void test_trapped_end_of_a_fate_link_is_a_message(void **state) {
+    fake_host *fake = *state;
+    pair p;
+    spawn_pair(fake, &p, true);
+    assert_int_equal(do_link_fate(fake, &p.a, p.b.pid, 9), 0);
+    probe_do(fake, &p.b, probe_call_stop, NULL);
+    assert_true(lives(fake, &p.a));
+    assert_int_equal(last_exited.tag, 9);
+    assert_int_equal(last_exited.reason.kind, TRP_EXIT_NORMAL);
+}
+
+static void test_link_of_one_kind_is_not_made_the_other(void **state) {
+    fake_host *fake = *state;
+    pair p;
+    spawn_pair(fake, &p, false);
+    do_link(fake, &p.a, p.b.pid, 0);
+    assert_int_equal(do_link_fate(fake, &p.a, p.b.pid, 0), TRP_EEXIST);
+    assert_int_equal(do_unlink(fake, &p.a, p.b.pid), 0);
+    assert_int_equal(do_link_fate(fake, &p.a, p.b.pid, 0), 0);
+    assert_int_equal(do_link_fate(fake, &p.a, p.b.pid, 0), 0);
+    tie what = {p.b.pid, 0, 1};
+    probe_do(fake, &p.a, link_to, &what);
+    assert_int_equal(what.result, TRP_EEXIST);
+    assert_int_equal(do_unlink(fake, &p.a, p.b.pid), 0);
+    probe_do(fake, &p.b, probe_call_stop, NULL);
+    assert_true(lives(fake, &p.a));
+}
+
+/* Both link at the same moment, each in its own way: then any end counts, whoever ends. */
+static void test_fate_link_prevails_over_one_made_at_once(void **state) {
+    fake_host *fake = *state;
+    for (int turn = 0; turn < 4; turn++) {
+        pair p;
+        spawn_pair(fake, &p, false);
+        tie to_b = {p.b.pid, 0, 1};
+        tie to_a = {p.a.pid, 0, 1};
+        bool a_is_fateful = turn % 2 == 0;
+        probe_call *a_links = a_is_fateful ? link_fate_to : link_to;
+        probe_call *b_links = a_is_fateful ? link_to : link_fate_to;
+        assert_int_equal(probe_ask(fake_root(fake), p.a.pid, a_links, &to_b), 0);
+        assert_int_equal(probe_ask(fake_root(fake), p.b.pid, b_links, &to_a), 0);
+        fake_run(fake);
+        assert_int_equal(to_a.result, 0);
+        probe_do(fake, turn < 2 ? &p.a : &p.b, probe_call_stop, NULL);
+        assert_false(lives(fake, &p.a));
+        assert_false(lives(fake, &p.b));
+    }
+}
+
 static void every_allocation_scenario(fake_host *fake, void *arg) {
     (void)arg;
     if (fake_start(fake, NULL) != 0) {
@@ -450,6 +528,10 @@ int main(void) {
         CASE(test_spawn_linked_ties_from_the_first_moment),
         CASE(test_failed_init_of_a_linked_child_is_not_heard_of),
         CASE(test_random_links_follow_the_model),
+        CASE(test_any_end_counts_for_a_fate_link),
+        CASE(test_trapped_end_of_a_fate_link_is_a_message),
+        CASE(test_link_of_one_kind_is_not_made_the_other),
+        CASE(test_fate_link_prevails_over_one_made_at_once),
         cmocka_unit_test(test_every_allocation_fails_once),
     };
     return cmocka_run_group_tests_name("link", tests, NULL, NULL);

@@ -307,6 +307,32 @@ static void test_crowd_that_watches_itself(void **state) {
     assert_int_equal(fake_stats(fake).actors, 0);
 }
 
+static void monitor_living(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    watch *what = arg;
+    what->result = trp_monitor_living(ctx, what->pid, &what->ref);
+}
+
+static void test_living_monitor_of_the_dead_is_an_error(void **state) {
+    fake_host *fake = *state;
+    probe w = {0};
+    probe a = {0};
+    probe_spawn(fake, &w);
+    probe_spawn(fake, &a);
+    watch what = {.pid = a.pid, .result = 1};
+    probe_do(fake, &w, monitor_living, &what);
+    assert_int_equal(what.result, 0);
+    probe_do(fake, &a, probe_call_stop, NULL);
+    assert_int_equal(w.events_len, 1);
+    assert_down(&w, 0, what.ref, a.pid, TRP_EXIT_NORMAL);
+    probe_do(fake, &w, monitor_living, &what);
+    assert_int_equal(what.result, TRP_ENOPROC);
+    what.pid = (trp_pid){1, 1, 1, 1};
+    probe_do(fake, &w, monitor_living, &what);
+    assert_int_equal(what.result, TRP_ENOCONNECTION);
+    assert_int_equal(w.events_len, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         FAKE_TEST(test_monitors_stack_and_each_gives_one_down),
@@ -324,6 +350,7 @@ int main(void) {
         FAKE_TEST(test_down_comes_without_memory),
         FAKE_TEST(test_monitor_of_itself_ends_quietly),
         FAKE_TEST(test_crowd_that_watches_itself),
+        FAKE_TEST(test_living_monitor_of_the_dead_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,10 +88,11 @@ typedef enum trp_mailbox_policy {
 typedef struct trp_spawn_options {
     size_t size; /**< sizeof(trp_spawn_options) */
     const char
-        *name;    /**< also registers this name (name.h), atomically; TRP_EEXIST undoes the spawn */
-    bool monitor; /**< also monitors the new actor (monitor.h) */
-    bool link;    /**< also links to the new actor (link.h) */
-    bool pinned;  /**< the actor never leaves the scheduler it is spawned on */
+        *name; /**< also registers this name (name.h), reserved until init has succeeded; TRP_EEXIST
+                     undoes the spawn */
+    bool monitor;                      /**< also monitors the new actor (monitor.h) */
+    bool link;                         /**< also links to the new actor (link.h) */
+    bool pinned;                       /**< the actor never leaves the scheduler it is spawned on */
     bool supervised;                   /**< somebody else ends it in time when the runtime stops */
     uint32_t mailbox_messages;         /**< mailbox limit in messages, 0 = the runtime's default */
     trp_mailbox_policy mailbox_policy; /**< what happens beyond mailbox_messages */

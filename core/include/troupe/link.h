@@ -29,9 +29,16 @@ TRP_API extern const trp_type trp_exited_type;
  * Links the calling actor and `pid`, with `tag` on both sides. If they are linked already, nothing
  * happens; if `pid` is gone, its exit signal comes at once, with kind NOPROC. Everything that the
  * end of either side needs is allocated here. Errors: TRP_ENOMEM; TRP_ESTATE for the root ctx;
- * TRP_ESELF.
+ * TRP_ESELF; TRP_EEXIST if they are linked by trp_link_fate.
  */
 TRP_API int trp_link(trp_ctx *ctx, trp_pid pid, uint64_t tag);
+
+/**
+ * As trp_link, but any end of one side ends the other, also a normal one, with the same reason: for
+ * actors that are nothing without each other. A side that traps exits still gets a message. Lunatic
+ * has this as a setting of the process. TRP_EEXIST if they are linked by trp_link.
+ */
+TRP_API int trp_link_fate(trp_ctx *ctx, trp_pid pid, uint64_t tag);
 
 /**
  * Ends the link between the calling actor and `pid`: after the call no exit signal of it has any

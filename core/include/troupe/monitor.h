@@ -33,6 +33,13 @@ TRP_API extern const trp_type trp_down_type;
 TRP_API int trp_monitor(trp_ctx *ctx, trp_pid pid, trp_ref *ref);
 
 /**
+ * As trp_monitor, but there must be somebody to monitor: TRP_ENOPROC if the local actor is gone,
+ * TRP_ENOCONNECTION if the remote one's node is not connected, and then no DOWN comes. The rule of
+ * Wippy. One that ends at this very moment, or is gone on another node, still gives its DOWN.
+ */
+TRP_API int trp_monitor_living(trp_ctx *ctx, trp_pid pid, trp_ref *ref);
+
+/**
  * Ends a monitor of the calling actor: after the call no DOWN message for it is delivered.
  * TRP_ENOENT if there is none.
  */

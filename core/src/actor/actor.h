@@ -79,6 +79,7 @@ typedef struct trpi_bond {
     trp_message **pprev;
     trp_message *other; /* LINK: the block on the other side */
     bool is_over;       /* LINK: without effect, kept until nothing refers to it */
+    bool is_fateful;    /* LINK: a normal end of the peer counts, too */
 } trpi_bond;
 
 /*
@@ -267,6 +268,8 @@ void trpi_send_exit(trp_ctx *ctx, trp_message *block, trp_pid from, const trp_ex
  * true if the message stays with the mailbox; false if it has been sent back.
  */
 bool trpi_on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message);
+/* True if the exit message, which trpi_on_exit let through, ends an actor that does not trap it. */
+bool trpi_exit_ends(const trp_message *message);
 void trpi_on_link(trpi_actor *actor, trp_message *message);
 bool trpi_on_unlink(trp_ctx *ctx, trp_message *message);
 void trpi_on_unlink_ack(trp_ctx *ctx, trp_message *message);

@@ -106,11 +106,13 @@ struct trp_runtime {
     trp_dead_letter_fn *dead_letter;
     void *dead_letter_arg;
     trpi_release_fn *release; /* set by the registry of names, as the next */
-    int (*claim_name)(trp_ctx *ctx, const char *name); /* trp_register */
-    void *names;                                       /* the registry of names */
-    trpi_atomic_ptr groups;                            /* made by group.c on first use */
-    trpi_route_fn *route; /* set by the node floor; NULL: no other nodes */
-    void *node;           /* the node floor's */
+    /* Reserve a name for the running actor, which is in init, and show its names when that is over. */
+    int (*claim_name)(trp_ctx *ctx, const char *name);
+    void (*publish_names)(trp_ctx *ctx, trpi_actor *actor);
+    void *names;            /* the registry of names */
+    trpi_atomic_ptr groups; /* made by group.c on first use */
+    trpi_route_fn *route;   /* set by the node floor; NULL: no other nodes */
+    void *node;             /* the node floor's */
     void (*node_destroy)(trp_runtime *runtime);
     bool (*node_is_alive)(trp_ctx *ctx, trp_pid pid);
     trpi_map types;      /* by hash of the name */

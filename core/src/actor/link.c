@@ -28,10 +28,11 @@
     F(record(trp_exit), reason, 3)
 TRP_TYPE_DEFINE(trp_exited, "troupe.Exited", EXITED_FIELDS)
 
-/* The body of an EXIT message on its way. */
+/* The body of an EXIT message on its way, and when it has been looked at. */
 typedef struct exit_signal {
     trp_exited exited;
     trp_message *other; /* the block of the side that it reaches */
+    bool is_fateful;
 } exit_signal;
 
 /* The body of UNLINK and of the acknowledgement it is sent back as. */
@@ -55,7 +56,7 @@ static trp_message *new_block(trp_ctx *ctx, size_t size) {
 
 /* Makes the two blocks of a link between `near` and `far`. NULL when out of memory. */
 static trp_message *new_pair(trp_ctx *ctx, trp_pid near, trp_pid far, uint64_t near_tag,
-                             uint64_t far_tag) {
+                             uint64_t far_tag, bool is_fateful) {
     trp_message *mine = new_block(ctx, sizeof(exit_signal));
     trp_message *other = mine == NULL ? NULL : new_block(ctx, sizeof(exit_signal));
     if (other == NULL) {
@@ -66,8 +67,10 @@ static trp_message *new_pair(trp_ctx *ctx, trp_pid near, trp_pid far, uint64_t n
     }
     mine->kind = TRPI_LINK;
     other->kind = TRPI_LINK;
-    *bond_of(mine) = (trpi_bond){.ref = near_tag, .peer = far, .other = other};
-    *bond_of(other) = (trpi_bond){.ref = far_tag, .peer = near, .other = mine};
+    *bond_of(mine) =
+        (trpi_bond){.ref = near_tag, .peer = far, .other = other, .is_fateful = is_fateful};
+    *bond_of(other) =
+        (trpi_bond){.ref = far_tag, .peer = near, .other = mine, .is_fateful = is_fateful};
     return mine;
 }
 
@@ -105,7 +108,7 @@ static trp_message *find_link(trpi_actor *actor, trp_pid pid) {
     return NULL;
 }
 
-int trp_link(trp_ctx *ctx, trp_pid pid, uint64_t tag) {
+static int link_with(trp_ctx *ctx, trp_pid pid, uint64_t tag, bool is_fateful) {
     trpi_actor *actor = ctx->frame.actor;
     if (actor == NULL) {
         return TRP_ESTATE;
@@ -114,10 +117,11 @@ int trp_link(trp_ctx *ctx, trp_pid pid, uint64_t tag) {
     if (trp_pid_equal(pid, self)) {
         return TRP_ESELF;
     }
-    if (find_link(actor, pid) != NULL) {
-        return 0;
+    trp_message *there = find_link(actor, pid);
+    if (there != NULL) {
+        return bond_of(there)->is_fateful == is_fateful ? 0 : TRP_EEXIST;
     }
-    trp_message *mine = new_pair(ctx, self, pid, tag, tag);
+    trp_message *mine = new_pair(ctx, self, pid, tag, tag, is_fateful);
     if (mine == NULL) {
         return TRP_ENOMEM;
     }
@@ -130,9 +134,17 @@ int trp_link(trp_ctx *ctx, trp_pid pid, uint64_t tag) {
     return 0;
 }
 
+int trp_link(trp_ctx *ctx, trp_pid pid, uint64_t tag) {
+    return link_with(ctx, pid, tag, false);
+}
+
+int trp_link_fate(trp_ctx *ctx, trp_pid pid, uint64_t tag) {
+    return link_with(ctx, pid, tag, true);
+}
+
 trpi_bond *trpi_link_spawned(trp_ctx *ctx, trpi_actor *child, uint64_t tag) {
     trpi_actor *parent = ctx->frame.actor;
-    trp_message *mine = new_pair(ctx, trp_self(ctx), trpi_actor_pid(child), tag, 0);
+    trp_message *mine = new_pair(ctx, trp_self(ctx), trpi_actor_pid(child), tag, 0, false);
     if (mine == NULL) {
         return NULL;
     }
@@ -193,16 +205,22 @@ void trpi_send_exit(trp_ctx *ctx, trp_message *block, trp_pid from, const trp_ex
     (void)trpi_deliver(ctx, bond.peer, block);
 }
 
-/* A second link between the same two: it has said all it had to say. */
-static void end_doubles(trpi_actor *actor, trp_pid peer) {
+/*
+ * A second link between the same two: it has said all it had to say. True if a normal end counted
+ * for one that was not over.
+ */
+static bool end_doubles(trpi_actor *actor, trp_pid peer) {
+    bool is_fateful = false;
     trp_message *block = (actor->flags & TRPI_ACTOR_LINKED_LATE) != 0 ? actor->bonds : NULL;
     while (block != NULL) {
         trpi_bond *bond = bond_of(block);
         if (block->kind == TRPI_LINK && trp_pid_equal(bond->peer, peer)) {
+            is_fateful = is_fateful || (bond->is_fateful && !bond->is_over);
             bond->is_over = true;
         }
         block = bond->next;
     }
+    return is_fateful;
 }
 
 bool trpi_on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
@@ -213,13 +231,18 @@ bool trpi_on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     if (bond.is_over) {
         return false;
     }
-    end_doubles(actor, bond.peer);
+    signal->is_fateful = end_doubles(actor, bond.peer) || bond.is_fateful;
     signal->exited.tag = bond.ref;
     message->kind = TRPI_PLAIN;
     message->tag = bond.ref; /* what a receive filter goes by */
     message->type = &trp_exited_type;
     message->length = sizeof(trp_exited);
     return true;
+}
+
+bool trpi_exit_ends(const trp_message *message) {
+    const exit_signal *signal = (const exit_signal *)(const void *)(message + 1);
+    return signal->is_fateful || trp_exit_is_abnormal(&signal->exited.reason);
 }
 
 void trpi_on_link(trpi_actor *actor, trp_message *message) {

@@ -50,6 +50,13 @@ int trp_monitor(trp_ctx *ctx, trp_pid pid, trp_ref *ref) {
     return 0;
 }
 
+int trp_monitor_living(trp_ctx *ctx, trp_pid pid, trp_ref *ref) {
+    if (!trp_is_alive(ctx, pid)) {
+        return trp_pid_is_local(pid) ? TRP_ENOPROC : TRP_ENOCONNECTION;
+    }
+    return trp_monitor(ctx, pid, ref);
+}
+
 int trp_demonitor(trp_ctx *ctx, trp_ref ref) {
     trpi_actor *actor = ctx->frame.actor;
     trpi_entry *entry = actor == NULL ? NULL : trpi_entry_of(ctx, actor, ref);

@@ -210,11 +210,9 @@ static void on_stop(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
 
 static trpi_owes on_exit(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     /* One that is trapped has become a plain message before it came here. */
-    if (trpi_on_exit(ctx, actor, message)) {
+    if (trpi_on_exit(ctx, actor, message) && trpi_exit_ends(message)) {
         const trp_exited *exited = trpi_body(message);
-        if (trp_exit_is_abnormal(&exited->reason)) {
-            ask_to_end(ctx, &exited->reason);
-        }
+        ask_to_end(ctx, &exited->reason);
     }
     return TRPI_OWES_FREE;
 }

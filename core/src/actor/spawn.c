@@ -123,6 +123,9 @@ static int run_init(trp_ctx *ctx, trpi_actor *actor, const void *arg,
     if (error == 0 && actor->behaviour->init != NULL) {
         error = actor->behaviour->init(ctx, trpi_actor_state(actor), arg);
     }
+    if (error == 0 && options != NULL && options->name != NULL) {
+        ctx->runtime->publish_names(ctx, actor);
+    }
     ctx->spawn_depth--;
     trpi_frame_copy(ended, &ctx->frame);
     trpi_frame_copy(&ctx->frame, &outer);

@@ -1,6 +1,7 @@
 /*
  * The registry of names: a map under one lock, shared by all schedulers, and a chain from each
- * actor to its names, so that its end frees them before anyone is told of it.
+ * actor to its names, so that its end frees them before anyone is told of it. A name whose record
+ * has no pid is reserved: its actor is still in init.
  */
 #include "troupe/name.h"
 
@@ -26,6 +27,8 @@ typedef struct name_registry {
 } name_registry;
 
 static void release(trp_ctx *ctx, trpi_actor *actor);
+static int claim(trp_ctx *ctx, const char *name);
+static void publish(trp_ctx *ctx, trpi_actor *actor);
 
 int trpi_names_create(trp_runtime *runtime) {
     const trp_host *host = &runtime->host;
@@ -37,7 +40,8 @@ int trpi_names_create(trp_runtime *runtime) {
     trpi_map_init(&names->by_hash, host);
     runtime->names = names;
     runtime->release = release;
-    runtime->claim_name = trp_register;
+    runtime->claim_name = claim;
+    runtime->publish_names = publish;
     return 0;
 }
 
@@ -63,10 +67,10 @@ static size_t record_size(size_t length) {
     return sizeof(name_record) + length;
 }
 
-static name_record *make_record(trp_ctx *ctx, const char *name, size_t length) {
+static name_record *make_record(trp_ctx *ctx, const char *name, size_t length, trp_pid pid) {
     name_record *record = trpi_pool_alloc(&ctx->sched.pool, record_size(length));
     if (record != NULL) {
-        record->pid = trp_self(ctx);
+        record->pid = pid;
         record->hash = trpi_hash(name, length);
         record->length = length;
         memcpy(record->text, name, length);
@@ -106,7 +110,8 @@ static bool is_valid(const char *name) {
     return name != NULL && name[0] != '\0' && strlen(name) <= TRP_NAME_MAX;
 }
 
-int trp_register(trp_ctx *ctx, const char *name) {
+/* Gives the running actor a name under which `pid` is found. */
+static int give(trp_ctx *ctx, const char *name, trp_pid pid) {
     trpi_actor *actor = ctx->frame.actor;
     if (!is_valid(name)) {
         return TRP_EINVAL;
@@ -116,7 +121,7 @@ int trp_register(trp_ctx *ctx, const char *name) {
     }
     size_t length = strlen(name);
     trpi_side *side = trpi_actor_side(ctx, actor);
-    name_record *record = side == NULL ? NULL : make_record(ctx, name, length);
+    name_record *record = side == NULL ? NULL : make_record(ctx, name, length, pid);
     if (record == NULL) {
         return TRP_ENOMEM;
     }
@@ -128,6 +133,25 @@ int trp_register(trp_ctx *ctx, const char *name) {
     record->next_of_actor = side->names;
     side->names = record;
     return 0;
+}
+
+int trp_register(trp_ctx *ctx, const char *name) {
+    return give(ctx, name, trp_self(ctx));
+}
+
+/* The name that an actor is spawned with is reserved while it is in init ... */
+static int claim(trp_ctx *ctx, const char *name) {
+    return give(ctx, name, TRP_PID_NONE);
+}
+
+/* ... and can be found from then on. */
+static void publish(trp_ctx *ctx, trpi_actor *actor) {
+    name_registry *names = ctx->runtime->names;
+    trpi_lock(&names->lock);
+    for (name_record *record = actor->side->names; record != NULL; record = record->next_of_actor) {
+        record->pid = trpi_actor_pid(actor);
+    }
+    trpi_unlock(&names->lock);
 }
 
 int trp_unregister(trp_ctx *ctx, const char *name) {
@@ -159,20 +183,29 @@ int trp_unregister(trp_ctx *ctx, const char *name) {
     return 0;
 }
 
-int trp_whereis(trp_ctx *ctx, const char *name, trp_pid *pid) {
+int trpi_name_find(trp_ctx *ctx, const char *name, trp_pid *pid) {
     if (!is_valid(name)) {
         return TRP_EINVAL;
     }
     name_registry *names = ctx->runtime->names;
     size_t length = strlen(name);
     uint64_t hash = trpi_hash(name, length);
+    int error = TRP_ENOENT;
     trpi_lock(&names->lock);
     const name_record *record = find(names, hash, name, length);
-    if (record != NULL) {
+    if (record != NULL && trp_pid_is_none(record->pid)) {
+        error = TRP_EEXIST;
+    } else if (record != NULL) {
         *pid = record->pid;
+        error = 0;
     }
     trpi_unlock(&names->lock);
-    return record == NULL ? TRP_ENOENT : 0;
+    return error;
+}
+
+int trp_whereis(trp_ctx *ctx, const char *name, trp_pid *pid) {
+    int error = trpi_name_find(ctx, name, pid);
+    return error == TRP_EEXIST ? TRP_ENOENT : error;
 }
 
 static void release(trp_ctx *ctx, trpi_actor *actor) {
