@@ -41,6 +41,8 @@
 
 /* How long sessions may take to say goodbye when the host stops. */
 #define GOODBYE_NS (3 * TRP_NS_PER_S)
+/* How long libwebsockets may take to close its handles. */
+#define REAP_NS (2 * TRP_NS_PER_S)
 
 static const struct lws_protocols protocols[] = {
     [TRPI_PROTOCOL_HTTP] = {"http", trpi_http_callback, sizeof(trpi_http_request), 0, 0, NULL, 0},
@@ -122,18 +124,17 @@ int trpi_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 
 /* ---- the end ---- */
 
-static void on_handle_closed(uv_handle_t *handle) {
+static void on_timer_closed(uv_handle_t *handle) {
     trp_http_server *server = handle->data;
-    if (--server->handles_open > 0) {
-        return;
-    }
     trpi_service_remove(&server->service);
     trpi_origins_deinit(&server->origins);
     trpi_token_key_deinit(&server->token_key);
     if (server->root_fd >= 0) {
         close(server->root_fd);
     }
-    free(server);
+    if (server->context == NULL) { /* a context that was given up may still call back */
+        free(server);
+    }
 }
 
 /* Handles of libwebsockets itself: the idle handles and timers of the loop but ours. */
@@ -183,18 +184,23 @@ static void remember_handles(trp_http_server *server, unsigned before) {
         after - before < TRPI_LWS_HANDLES_MAX ? after - before : TRPI_LWS_HANDLES_MAX;
 }
 
-static void on_reap(uv_idle_t *idle) {
-    trp_http_server *server = idle->data;
+/*
+ * The second destroy frees the context, but only when libwebsockets' own handles are gone. Should
+ * they stay (their addresses are all we know of them, and another handle may have got one since),
+ * then the context is given up rather than the end of the loop held up.
+ */
+static void on_reap(uv_timer_t *timer) {
+    trp_http_server *server = timer->data;
     handle_search search = {server, 0};
+    bool is_given_up = uv_hrtime() - server->closing_ns > REAP_NS;
     if (server->context != NULL) {
         uv_walk(server->driver->loop, count_kept, &search);
         if (search.found == 0) {
             lws_context_destroy(server->context); /* sets it to NULL */
         }
     }
-    if (server->context == NULL) {
-        uv_close((uv_handle_t *)&server->watchdog, on_handle_closed);
-        uv_close((uv_handle_t *)&server->reaper, on_handle_closed);
+    if (server->context == NULL || is_given_up) {
+        uv_close((uv_handle_t *)timer, on_timer_closed);
     }
 }
 
@@ -203,8 +209,9 @@ static void destroy_context(trp_http_server *server) {
         return;
     }
     server->is_destroying = true;
-    uv_timer_stop(&server->watchdog);
-    uv_idle_start(&server->reaper, on_reap);
+    server->closing_ns = uv_hrtime();
+    uv_ref((uv_handle_t *)&server->watchdog);
+    uv_timer_start(&server->watchdog, on_reap, 0, 1);
     if (server->context != NULL) {
         lws_context_destroy(server->context);
     }
@@ -316,9 +323,7 @@ static int listen_here(trp_ctx *ctx, void *arg) {
     (void)ctx;
     server->driver = trpi_native_driver(call->native, server->options.scheduler);
     uv_timer_init(server->driver->loop, &server->watchdog);
-    uv_idle_init(server->driver->loop, &server->reaper);
-    server->watchdog.data = server->reaper.data = server;
-    server->handles_open = 2;
+    server->watchdog.data = server;
     server->service.close = close_service;
     trpi_service_add(server->driver, &server->service);
     number_of(call->address, host);

@@ -33,11 +33,9 @@ struct trp_http_server {
     trp_http_options options;    /* its texts are not used after trp_http_listen */
     struct lws_context *context; /* set to NULL by libwebsockets when it has gone */
     struct lws_vhost *vhost;
-    uv_timer_t watchdog; /* once a second while sessions are open */
-    uv_idle_t reaper;    /* waits for libwebsockets to close its handles */
+    uv_timer_t watchdog; /* once a second while sessions are open; often while it closes */
     const uv_handle_t *lws_handles[TRPI_LWS_HANDLES_MAX];
     unsigned lws_handles_len;
-    unsigned handles_open;
     trpi_link sessions; /* of trpi_websocket */
     uint32_t connections_len;
     uint32_t half_open_len;
