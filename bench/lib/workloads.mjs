@@ -3,6 +3,7 @@
 //
 //   n          operations; `default` or by peer
 //   target     the peer to beat and by what factor; by number of schedulers where they differ
+//   ahead      another workload of Troupe's, and how many times as fast as that this one must be
 //   floor      how many of the floor's units one operation is made of, at the very least
 //   program    by peer, the workload to ask the program for, if it has another name
 //   peers      who runs it, if not everybody
@@ -79,6 +80,7 @@ export const WORKLOADS = [
         title: 'the same, 10,000 other messages waiting',
         schedulers: [1, 2],
         n: { default: 1e6, troupe: 4e6, caf: 2e3 },
+        ahead: { request: 0.83 },
         floor: { exchange: 2, pool: 2, call: 2 },
     },
     {
@@ -86,6 +88,7 @@ export const WORKLOADS = [
         title: 'the same, 1,000,000 other messages waiting',
         schedulers: [1],
         n: { default: 1e6, troupe: 4e6 },
+        ahead: { request: 0.83 },
         floor: { exchange: 2, pool: 2, call: 2 },
     },
     {
@@ -133,21 +136,47 @@ export const WORKLOADS = [
         title: 'channel of 1,024, four producers, an item',
         schedulers: [1, 2],
         n: { default: 5e6, tokio: 2e6 },
-        floor: { exchange: 1 },
+        target: { crossbeam: 1.16 },
+        not: ['wasm'],
+        floor: { exchange: 2, pool: 1 },
+    },
+    {
+        name: 'mpsc32',
+        title: 'the same in batches of 32',
+        program: { troupe: 'mpsc:32' },
+        peers: ['troupe'],
+        schedulers: [1, 2],
+        n: { default: 1e7 },
+        ahead: { mpsc: 1.4 },
+        floor: { pool: 1 },
     },
     {
         name: 'spsc',
         title: 'channel of 1,024, one producer, an item',
         schedulers: [1, 2],
         n: { default: 5e6, tokio: 2e6 },
-        floor: { exchange: 1 },
+        target: { crossbeam: 1.8 },
+        not: ['wasm'],
+        floor: { exchange: 2, pool: 1 },
+    },
+    {
+        name: 'spsc32',
+        title: 'the same in batches of 32',
+        program: { troupe: 'spsc:32' },
+        peers: ['troupe'],
+        schedulers: [1, 2],
+        n: { default: 1e7 },
+        ahead: { spsc: 1.4 },
+        floor: { pool: 1 },
     },
     {
         name: 'unbounded',
         title: 'channel without bound, an item',
         schedulers: [1, 2],
         n: { default: 5e6, erlang: 2e6, caf: 2e6 },
-        floor: { exchange: 1, pool: 1 },
+        target: { go: 4.3 },
+        not: ['wasm'],
+        floor: { exchange: 2, pool: 1 },
     },
 ];
 

@@ -50,6 +50,9 @@ static const struct {
     {"request1m", bench_request_1m},
     {"skynet", bench_skynet},
     {"openloop", bench_openloop},
+    {"mpsc", bench_mpsc},
+    {"spsc", bench_spsc},
+    {"unbounded", bench_unbounded},
 };
 
 TRP_TYPE_DEFINE(bench_ping, "bench.Ping", BENCH_PING_FIELDS)

@@ -172,6 +172,10 @@ static void test_batches_keep_order_and_bounds(void **state) {
     size_t sent = 0;
     assert_int_equal(trp_channel_try_send_many(ctx, channel, messages, COUNT, &sent), TRP_EFULL);
     assert_int_equal(sent, CAPACITY);
+    /* Nothing to send is nothing refused, full or not. */
+    assert_int_equal(trp_channel_try_send_many(ctx, channel, messages, 0, &sent), 0);
+    assert_int_equal(sent, 0);
+    sent = CAPACITY;
     trp_message *taken[COUNT];
     size_t received = 0;
     assert_int_equal(trp_channel_try_receive_many(ctx, channel, taken, COUNT, &received), 0);

@@ -10,8 +10,9 @@
 
 /* ---- making, ends ---- */
 
+/* Two at least: the sequence of a lone slot that is full is that of a free one a lap later. */
 static uint32_t slots_for(uint32_t capacity) {
-    uint32_t slots = 1;
+    uint32_t slots = 2;
     while (slots < capacity) {
         slots *= 2;
     }
@@ -210,13 +211,13 @@ static trp_message *let_go(trp_ctx *ctx, trp_message *message) {
     return message;
 }
 
-static int push_one(trp_ctx *ctx, trp_channel *channel, trp_message *message) {
+int trpi_channel_push(trp_ctx *ctx, trp_channel *channel, trp_message *message) {
     if (channel->capacity == 0) {
         return meet_receiver(ctx, channel, message);
     }
     int error = 0;
     if (trpi_channel_is_ring(channel)) {
-        (void)trpi_ring_push(channel, &message, 1, &error);
+        (void)trpi_ring_push(channel, &message, 1, trpi_is_shared(ctx), &error);
     } else {
         error = list_push(channel, message);
     }
@@ -240,7 +241,7 @@ int trp_channel_try_send(trp_ctx *ctx, trp_channel *channel, trp_message *messag
         }
         message = let_go(ctx, message);
     }
-    return message == NULL ? TRP_ENOMEM : push_one(ctx, channel, message);
+    return message == NULL ? TRP_ENOMEM : trpi_channel_push(ctx, channel, message);
 }
 
 int trp_channel_try_receive(trp_ctx *ctx, trp_channel *channel, trp_message **message) {
@@ -249,7 +250,7 @@ int trp_channel_try_receive(trp_ctx *ctx, trp_channel *channel, trp_message **me
     }
     int error = 0;
     if (trpi_channel_is_ring(channel)) {
-        (void)trpi_ring_pop(channel, message, 1, &error);
+        (void)trpi_ring_pop(channel, message, 1, trpi_is_shared(ctx), &error);
     } else {
         error = list_pop(channel, message);
     }
@@ -269,15 +270,16 @@ int trp_channel_force_send(trp_ctx *ctx, trp_channel *channel, trp_message *mess
     if (message == NULL) {
         return TRP_ENOMEM;
     }
-    int error = push_one(ctx, channel, message);
+    int error = trpi_channel_push(ctx, channel, message);
     while (error == TRP_EFULL) {
         /* At most one is taken out for one that goes in: what an earlier round took goes first. */
         trp_message *taken = NULL;
         int pop_error = 0;
-        if (*oldest == NULL && trpi_ring_pop(channel, &taken, 1, &pop_error) == 1) {
+        if (*oldest == NULL) {
+            (void)trpi_ring_pop(channel, &taken, 1, trpi_is_shared(ctx), &pop_error);
             *oldest = taken;
         }
-        error = push_one(ctx, channel, message);
+        error = trpi_channel_push(ctx, channel, message);
         if (error == TRP_EFULL && *oldest != NULL) {
             trp_message_drop(ctx, *oldest);
             *oldest = NULL;
@@ -290,15 +292,18 @@ int trp_channel_try_send_many(trp_ctx *ctx, trp_channel *channel, trp_message *c
                               size_t count, size_t *sent) {
     int error = 0;
     *sent = 0;
+    if (count == 0) {
+        return 0;
+    }
     if (trpi_channel_is_ring(channel)) {
-        *sent = trpi_ring_push(channel, messages, count, &error);
+        *sent = trpi_ring_push(channel, messages, count, trpi_is_shared(ctx), &error);
         if (*sent > 0) {
             trpi_channel_wake(ctx, channel, TRP_CHANNEL_RECEIVE, *sent);
         }
         return error;
     }
     while (error == 0 && *sent < count) {
-        error = push_one(ctx, channel, messages[*sent]);
+        error = trpi_channel_push(ctx, channel, messages[*sent]);
         *sent += error == 0 ? 1 : 0;
     }
     return error;
@@ -309,7 +314,7 @@ int trp_channel_try_receive_many(trp_ctx *ctx, trp_channel *channel, trp_message
     int error = 0;
     *received = 0;
     if (trpi_channel_is_ring(channel)) {
-        *received = trpi_ring_pop(channel, messages, count, &error);
+        *received = trpi_ring_pop(channel, messages, count, trpi_is_shared(ctx), &error);
         if (*received > 0) {
             trpi_channel_wake(ctx, channel, TRP_CHANNEL_SEND, *received);
         }

@@ -79,9 +79,17 @@ static inline bool trpi_channel_is_ring(const trp_channel *channel) {
     return channel->capacity != 0 && channel->capacity != TRP_CHANNEL_UNBOUNDED;
 }
 
-/* The ring: up to `count` at once. Return how many; `*error` says why not all. */
-size_t trpi_ring_push(trp_channel *channel, trp_message *const *messages, size_t count, int *error);
-size_t trpi_ring_pop(trp_channel *channel, trp_message **messages, size_t count, int *error);
+/*
+ * The ring: up to `count` at once. Return how many; `*error` says why not all. `is_shared`: other
+ * threads may use the channel at the same time.
+ */
+size_t trpi_ring_push(trp_channel *channel, trp_message *const *messages, size_t count,
+                      bool is_shared, int *error);
+size_t trpi_ring_pop(trp_channel *channel, trp_message **messages, size_t count, bool is_shared,
+                     int *error);
+
+/* Puts in a message that is nobody's, as trp_channel_try_send. */
+int trpi_channel_push(trp_ctx *ctx, trp_channel *channel, trp_message *message);
 
 /* Wakes up to `count` waiters of a side. */
 void trpi_channel_wake(trp_ctx *ctx, trp_channel *channel, trp_channel_end end, size_t count);

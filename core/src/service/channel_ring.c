@@ -9,17 +9,33 @@ static trpi_channel_slot *slot_at(trp_channel *channel, uint64_t position) {
     return &channel->slots[position & channel->mask];
 }
 
+/*
+ * Moves `tail` or `head` on if it is still `*from`, else writes what it is now. Where one thread
+ * runs everything it always is.
+ */
+static inline bool move_on(trpi_atomic_u64 *end, uint64_t *from, uint64_t to, bool is_shared) {
+    if (!is_shared) {
+        trpi_store(end, to, TRPI_RELAXED);
+        return true;
+    }
+    return trpi_cas_u64(end, from, to, TRPI_SEQ_CST);
+}
+
 /* How many slots from `tail` on are free and within the capacity, at most `count`. */
 static size_t free_from(trp_channel *channel, uint64_t tail, size_t count) {
     /*
-     * Acquire pairs with the exchange of head in trpi_ring_pop; the slots' sequences say what is
-     * really free.
+     * The slots' sequences say what is really free. Where all slots may be used they are enough,
+     * and the receivers' line with `head` is left alone.
      */
-    uint64_t used = tail - trpi_load(&channel->head, TRPI_SEQ_CST);
-    size_t room = used >= channel->capacity ? 0 : (size_t)(channel->capacity - used);
-    size_t most = room < count ? room : count;
+    size_t most = count;
+    if (channel->capacity <= channel->mask) {
+        /* Pairs with the move of head in trpi_ring_pop. */
+        uint64_t used = tail - trpi_load(&channel->head, TRPI_SEQ_CST);
+        size_t room = used >= channel->capacity ? 0 : (size_t)(channel->capacity - used);
+        most = room < count ? room : count;
+    }
     size_t free = 0;
-    while (free < most &&
+    while (free < most && free <= channel->mask &&
            trpi_load(&slot_at(channel, tail + free)->sequence, TRPI_ACQUIRE) == tail + free) {
         free++;
     }
@@ -27,7 +43,7 @@ static size_t free_from(trp_channel *channel, uint64_t tail, size_t count) {
 }
 
 size_t trpi_ring_push(trp_channel *channel, trp_message *const *messages, size_t count,
-                      int *error) {
+                      bool is_shared, int *error) {
     uint64_t tail = trpi_load(&channel->tail, TRPI_RELAXED);
     for (;;) {
         if ((tail & TRPI_CHANNEL_CLOSED) != 0) {
@@ -45,7 +61,7 @@ size_t trpi_ring_push(trp_channel *channel, trp_message *const *messages, size_t
             continue;
         }
         uint64_t position = tail;
-        if (trpi_cas_u64(&channel->tail, &tail, tail + free, TRPI_SEQ_CST)) {
+        if (move_on(&channel->tail, &tail, tail + free, is_shared)) {
             for (size_t i = 0; i < free; i++) {
                 trpi_channel_slot *slot = slot_at(channel, position + i);
                 slot->message = messages[i];
@@ -68,7 +84,8 @@ static size_t full_from(trp_channel *channel, uint64_t head, size_t count) {
     return full;
 }
 
-size_t trpi_ring_pop(trp_channel *channel, trp_message **messages, size_t count, int *error) {
+size_t trpi_ring_pop(trp_channel *channel, trp_message **messages, size_t count, bool is_shared,
+                     int *error) {
     uint64_t head = trpi_load(&channel->head, TRPI_RELAXED);
     int spins = 0;
     for (;;) {
@@ -94,7 +111,7 @@ size_t trpi_ring_pop(trp_channel *channel, trp_message **messages, size_t count,
             return 0;
         }
         uint64_t position = head;
-        if (trpi_cas_u64(&channel->head, &head, head + full, TRPI_SEQ_CST)) {
+        if (move_on(&channel->head, &head, head + full, is_shared)) {
             for (size_t i = 0; i < full; i++) {
                 trpi_channel_slot *slot = slot_at(channel, position + i);
                 messages[i] = slot->message;

@@ -481,20 +481,38 @@ int trp_select(trp_ctx *ctx, trp_case *cases, size_t cases_len, const trp_select
     return error;
 }
 
+/* One case whose first try was in vain, or that may not even be tried. */
+static int wait_for(trp_ctx *ctx, trp_case *one, uint64_t timeout_ns) {
+    trp_select_options options = {sizeof options, timeout_ns, true, false, NULL};
+    size_t chosen;
+    return trp_select(ctx, one, 1, &options, &chosen, NULL);
+}
+
+/*
+ * Sending and receiving are a select with one case. Nearly always its first try does it, so that
+ * comes before anything that only a wait needs.
+ */
 int trp_channel_send(trp_ctx *ctx, trp_channel *channel, trp_message *message,
                      uint64_t timeout_ns) {
     trp_case one = {channel, TRP_CHANNEL_SEND, message};
-    trp_select_options options = {sizeof options, timeout_ns, true, false, NULL};
-    size_t chosen;
-    return trp_select(ctx, &one, 1, &options, &chosen, NULL);
+    if (!trpi_routine_is_running(ctx)) {
+        return TRP_ESTATE;
+    }
+    int error = own_messages(ctx, &one, 1);
+    if (error == 0) {
+        error = channel == NULL ? TRP_EFULL : trpi_channel_push(ctx, channel, one.message);
+    }
+    return is_possible(error) ? error : wait_for(ctx, &one, timeout_ns);
 }
 
 int trp_channel_receive(trp_ctx *ctx, trp_channel *channel, uint64_t timeout_ns,
                         trp_message **message) {
     trp_case one = {channel, TRP_CHANNEL_RECEIVE, NULL};
-    trp_select_options options = {sizeof options, timeout_ns, true, false, NULL};
-    size_t chosen;
-    int error = trp_select(ctx, &one, 1, &options, &chosen, NULL);
+    if (!trpi_routine_is_running(ctx)) {
+        return TRP_ESTATE;
+    }
+    int error = channel == NULL ? TRP_EEMPTY : trp_channel_try_receive(ctx, channel, &one.message);
+    error = is_possible(error) ? error : wait_for(ctx, &one, timeout_ns);
     if (error == 0) {
         *message = one.message;
     }
