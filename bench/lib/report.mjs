@@ -9,6 +9,8 @@ const EXTRA_TITLES = {
     'timers/late_ms': 'latest timer after due, ms',
 };
 
+const LIMIT_UNITS = { bytes: 'bytes', late_ms: 'ms late', ns: 'ns' };
+
 const OWN = new Set(['troupe', 'wasm']);
 
 export const cellKey = (workload, schedulers, peer) => `${workload}/${schedulers}/${peer}`;
@@ -30,17 +32,37 @@ function rivals(results, workload, schedulers, quantity) {
         .sort((a, b) => a[1] - b[1]);
 }
 
-/** "4.2× tokio (wants 4)": how far Troupe is ahead of the best peer, and of the peer of the target. */
+/** "4.2× tokio, wants 4: met" */
+function verdict(ratio, name, wanted) {
+    return `${number(ratio)}× ${name}, wants ${wanted}: ${ratio >= wanted ? 'met' : 'missed'}`;
+}
+
+/** What the targets say: how far Troupe is ahead of the peer, or of its own figure for another workload. */
+function verdicts(results, workload, schedulers, quantity, own, others) {
+    const said = [];
+    for (const [peer, times] of Object.entries(workload.target ?? {})) {
+        const value = others.find(([name]) => name === peer)?.[1];
+        if (value) said.push(verdict(value / own, peer, times));
+    }
+    for (const [other, times] of Object.entries(workload.ahead ?? {})) {
+        const value = results.cells[cellKey(other, schedulers, 'troupe')]?.[quantity]?.median;
+        if (value) said.push(verdict(value / own, other, times));
+    }
+    for (const [measure, most] of Object.entries(workload.limit ?? {})) {
+        const value = results.cells[cellKey(workload.name, schedulers, 'troupe')]?.[measure]?.median;
+        if (value) said.push(`${number(value)} ${LIMIT_UNITS[measure]}, wants ${most}: ${value <= most ? 'met' : 'missed'}`);
+    }
+    return said.join('; ');
+}
+
+/** How far Troupe is ahead of the best peer, and whether the targets are met. */
 function lead(results, workload, schedulers) {
     const quantity = workload.compares ?? 'ns';
     const own = results.cells[cellKey(workload.name, schedulers, 'troupe')]?.[quantity]?.median;
+    if (!own) return ['', ''];
     const others = rivals(results, workload, schedulers, quantity);
-    if (!own || others.length === 0) return ['', ''];
-    const best = `${number(others[0][1] / own)}× ${others[0][0]}`;
-    const [peer, times] = Object.entries(workload.target ?? {})[0] ?? [];
-    const value = others.find(([name]) => name === peer)?.[1];
-    const wanted = value ? `${number(value / own)}× ${peer} (wants ${times})` : '';
-    return [best, wanted];
+    const best = others.length === 0 ? '' : `${number(others[0][1] / own)}× ${others[0][0]}`;
+    return [best, verdicts(results, workload, schedulers, quantity, own, others)];
 }
 
 /** The table of wall or CPU nanoseconds an operation; `bold` marks the best of a row. */

@@ -3,6 +3,7 @@
 //
 //   n          operations; `default` or by peer
 //   target     the peer to beat and by what factor; by number of schedulers where they differ
+//   limit      by quantity, the most that Troupe may have
 //   ahead      another workload of Troupe's, and how many times as fast as that this one must be
 //   floor      how many of the floor's units one operation is made of, at the very least
 //   program    by peer, the workload to ask the program for, if it has another name
@@ -27,6 +28,15 @@ export const WORKLOADS = [
         n: { default: 2e6, troupe: 4e6 },
         target: { go: 3 },
         floor: { exchange: 2, pool: 2, call: 4 },
+    },
+    {
+        name: 'switch',
+        title: 'switch to a routine and back, no message',
+        peers: ['troupe'],
+        schedulers: [1],
+        n: { default: 5e7 },
+        limit: { ns: 15 },
+        floor: { call: 2 },
     },
     {
         name: 'counting',
@@ -106,6 +116,7 @@ export const WORKLOADS = [
         schedulers: [1],
         n: { default: 1e6, node: 2e4 },
         measures: 'bytes',
+        limit: { bytes: 200 },
         floor: { pool: 1, call: 1, touch: 0.05 },
         warm: true,
     },
@@ -117,6 +128,7 @@ export const WORKLOADS = [
         schedulers: [1],
         n: { default: 1e7 },
         measures: 'bytes',
+        limit: { bytes: 200 },
         floor: { pool: 1, call: 1, touch: 0.05 },
         warm: true,
     },
@@ -127,6 +139,8 @@ export const WORKLOADS = [
         n: { default: 1e6 },
         measures: 'late_ms',
         compares: 'cpu',
+        target: { erlang: 11.4 },
+        limit: { late_ms: 10 },
         // Alone on its thread, the benchmark's host in wasm spins until the next timer.
         not: ['wasm'],
         floor: { pool: 1, call: 1, miss: 1 },

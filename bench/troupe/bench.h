@@ -70,7 +70,7 @@ bench_workload bench_forkjoin, bench_idle, bench_skynet;
 /* waiting.c */
 bench_workload bench_timers, bench_request, bench_request_10k, bench_request_1m;
 /* routines.c */
-bench_workload bench_pingpong_routines;
+bench_workload bench_pingpong_routines, bench_switch;
 /* channels.c */
 bench_workload bench_mpsc, bench_spsc, bench_unbounded;
 /* openloop.c */

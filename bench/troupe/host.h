@@ -16,6 +16,9 @@ void bench_host_run(bench_start_fn *start, void *arg);
 /** Makes bench_host_run return. From any scheduler. */
 void bench_host_finish(void);
 
+/** Switches to a fiber of the host and back n times. False: this host has no fibers. */
+bool bench_host_switch(uint64_t n);
+
 /** Bytes that the core holds, where the system does not tell (wasm). */
 uint64_t bench_host_bytes(void);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fiber.h"
 #include "troupe/native.h"
 
 static trp_native *native;
@@ -46,4 +47,24 @@ void bench_host_finish(void) {
     finished = true;
     pthread_cond_signal(&has_finished);
     pthread_mutex_unlock(&lock);
+}
+
+static void yield_for_ever(void *arg) {
+    (void)arg;
+    for (;;) {
+        trpi_fiber_yield();
+    }
+}
+
+bool bench_host_switch(uint64_t n) {
+    trpi_fiber_pool *pool = trpi_fiber_pool_create(TRPI_GUARD_MARKED);
+    trpi_fiber *fiber =
+        pool == NULL ? NULL : trpi_fiber_create(pool, TRP_ROUTINE_STACK, yield_for_ever, NULL);
+    require(fiber == NULL ? TRP_ENOMEM : 0, "cannot make a fiber");
+    for (uint64_t k = 0; k < n; k++) {
+        (void)trpi_fiber_switch(fiber);
+    }
+    trpi_fiber_destroy(fiber);
+    trpi_fiber_pool_destroy(pool);
+    return true;
 }

@@ -38,6 +38,7 @@ static const struct {
 } workloads[] = {
     {"pingpong", bench_pingpong},
     {"routines", bench_pingpong_routines},
+    {"switch", bench_switch},
     {"counting", bench_counting},
     {"threadring", bench_threadring},
     {"forkjoin", bench_forkjoin},

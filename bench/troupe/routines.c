@@ -1,6 +1,7 @@
-/* Ping-pong between two routines: each blocks in receive on a stack of its own. */
+/* Ping-pong between two routines, each of which blocks in receive on a stack of its own; and what such a switch costs by itself. */
 
 #include "bench.h"
+#include "host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,13 +39,23 @@ static const trp_routine pong_routine = {TRP_ROUTINE("bench.pong-routine", pong_
 static const trp_routine ping_routine = {
     TRP_ROUTINE("bench.ping-routine", ping_body, sizeof(ping_arg))};
 
-void bench_pingpong_routines(trp_ctx *ctx, bench_job *job) {
-    ping_arg arg = {.job = job};
-    int error = trp_spawn(ctx, &pong_routine.behaviour, NULL, &arg.pong);
-    if (error == TRP_ENOTSUP) {
+static void require_fibers(bool has_fibers) {
+    if (!has_fibers) {
         fprintf(stderr, "troupe-bench: this host has no fibers\n");
         exit(3);
     }
+}
+
+void bench_switch(trp_ctx *ctx, bench_job *job) {
+    (void)ctx;
+    require_fibers(bench_host_switch(job->n));
+    bench_finish(job);
+}
+
+void bench_pingpong_routines(trp_ctx *ctx, bench_job *job) {
+    ping_arg arg = {.job = job};
+    int error = trp_spawn(ctx, &pong_routine.behaviour, NULL, &arg.pong);
+    require_fibers(error != TRP_ENOTSUP);
     bench_require(error == 0, "a routine could not be spawned");
     bench_spawn(ctx, &ping_routine.behaviour, &arg);
 }
