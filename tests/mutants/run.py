@@ -74,7 +74,17 @@ MUTANTS = [
     (64, "living_monitor_takes_the_dead", "actor/monitor.c", "    if (!trp_is_alive(ctx, pid)) {\n", "    if (false) {\n", "monitor"),
     (60, "wake_is_swallowed", "service/channel_wait.c", "        pass_on(ctx, wait);\n    } else {\n        trpi_message_free",
      "    } else {\n        trpi_message_free", "channel"),
+    (65, "delegate_answers_twice", "actor/request.c", "    (void)trp_send(ctx, to, request);\n    return 0;",
+     "    (void)trp_reply_error(ctx, request, TRP_ECANCELED, NULL);\n    (void)trp_send(ctx, to, request);\n    return 0;", "delegation"),
+    (66, "deadline_of_the_last_user", "actor/entry.c", "    set_deadline(entry, TRP_NEVER);\n", "", "delegation"),
+    (66, "all_the_time_from_the_start", "actor/request.c", "deadline > now ? deadline - now : 0", "deadline", "delegation"),
+    (67, "reply_goes_where_the_request_went", "node/inbound.c", "(answer->reserved & TRPI_SIGNED) != 0 ?", "false ?", "node_request"),
+    (67, "hub_does_not_sign", "node/inbound.c", "    trpi_sign(ctx, reply);\n", "", "node_request"),
+    (68, "pieces_overwrite_each_other", "message/bytes.c", "trpi_body(writer->builder.message) + at", "trpi_body(writer->builder.message)", "bytes"),
 ]
+
+# Sources in tests/core that a program has besides its own.
+FIXTURES = {"bytes": ["message_fixture.c"], "node_request": ["node_fixture.c"]}
 
 
 def sources(root, folder):
@@ -125,6 +135,9 @@ class Bench:
         program = os.path.join(self.work, "test_" + test)
         mains = [self.compile(source) for source in self.sources_of(test)]
         subprocess.run(["cc", "-o", program, *mains, *self.support, *self.objects.values(), "-lcmocka", "-lpthread"],
+        names = [f"test_{test}.c", *FIXTURES.get(test, [])]
+        main = [self.compile(os.path.join(self.root, "tests/core", name)) for name in names]
+        subprocess.run(["cc", "-o", program, *main, *self.support, *self.objects.values(), "-lcmocka", "-lpthread"],
                        check=True)
         try:
             return subprocess.run([program], capture_output=True, timeout=60).returncode

@@ -42,6 +42,22 @@ TRP_API int trp_request(trp_ctx *ctx, trp_pid to, trp_message *message, uint64_t
 TRP_API int trp_request_cancel(trp_ctx *ctx, trp_ref ref);
 
 /**
+ * Hands `request` (borrowed or owned), which it takes, to another actor, here or on another node,
+ * which answers it from now on: the caller's ref and deadline stay, and trp_message_from still says
+ * who that is. That `to` cannot be reached is no error here: the caller is told. TRP_ESTATE, and
+ * nothing is taken, if `request` is none or has been answered.
+ */
+TRP_API int trp_request_delegate(trp_ctx *ctx, trp_message *request, trp_pid to);
+
+/**
+ * Time in ns that is left for `request`: 0 if nobody waits any more, TRP_NEVER if the caller waits
+ * without limit or `request` is none. As the timeout of requests that the callee makes on the way to
+ * its reply it hands the caller's deadline down. Callers on other nodes do not tell theirs; there it
+ * is TRP_NEVER until they have given up.
+ */
+TRP_API uint64_t trp_request_time_left(trp_ctx *ctx, const trp_message *request);
+
+/**
  * Answers `request` (borrowed or owned; it stays so, but counts as answered) with `reply`, which is
  * taken in any case. TRP_ESTATE if `request` is none or has been answered. It is no error if the
  * caller is gone.

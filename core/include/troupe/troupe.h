@@ -7,6 +7,7 @@
 
 #include "troupe/actor.h"
 #include "troupe/base.h"
+#include "troupe/bytes.h"
 #include "troupe/channel.h"
 #include "troupe/codec.h"
 #include "troupe/ending.h"

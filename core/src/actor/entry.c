@@ -26,6 +26,11 @@ static void init_signal(trpi_entry *entry, trp_ref ref) {
     signal->capacity = sizeof *signal + sizeof entry->timeout;
 }
 
+/* Release pairs with the acquire in trp_request_time_left: a new deadline is seen with a new ref. */
+static void set_deadline(trpi_entry *entry, uint64_t deadline_ns) {
+    trpi_store(&entry->deadline_ns, deadline_ns, TRPI_RELEASE);
+}
+
 trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind) {
     trpi_actor *actor = ctx->frame.actor;
     bool is_full;
@@ -33,13 +38,14 @@ trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind) {
     if (entry == NULL) {
         return NULL;
     }
-    entry->generation++;
-    trp_ref ref = (uint64_t)entry->slot.index << GENERATION_BITS | entry->generation;
+    uint64_t generation = (entry->signal.ref & GENERATION_MASK) + 1;
+    trp_ref ref = (uint64_t)entry->slot.index << GENERATION_BITS | generation;
     init_signal(entry, ref);
     entry->timer.pprev = NULL;
     entry->kind = (uint8_t)kind;
     entry->u.period_ns = 0;
     trpi_store(&entry->timer_state, TRPI_TIMER_IDLE, TRPI_RELAXED);
+    set_deadline(entry, TRP_NEVER);
     trp_pid owner = trpi_actor_pid(actor);
     trpi_store(&entry->owner, (uint64_t)owner.index << 32 | owner.generation, TRPI_RELAXED);
     trpi_entry_set_peer(entry, TRP_PID_NONE);
@@ -74,7 +80,7 @@ trpi_entry *trpi_entry_of(trp_ctx *ctx, trpi_actor *actor, trp_ref ref) {
 }
 
 void trpi_entry_free(trp_ctx *ctx, trpi_entry *entry) {
-    if (entry->generation == GENERATION_MASK) {
+    if ((entry->signal.ref & GENERATION_MASK) == GENERATION_MASK) {
         return; /* its refs are used up: the slot retires, so that none is ever given twice */
     }
     trpi_table_give(&ctx->runtime->entries, &ctx->entries, entry);
@@ -116,6 +122,7 @@ void trpi_entry_arm(trp_ctx *ctx, trpi_entry *entry, uint64_t delay_ns) {
     uint64_t now = trpi_sched_now(&ctx->sched);
     uint64_t deadline = delay_ns > TRP_NEVER - 1 - now ? TRP_NEVER - 1 : now + delay_ns;
     entry->wheel = (uint8_t)ctx->sched.index;
+    set_deadline(entry, deadline);
     trpi_store(&entry->timer_state, TRPI_TIMER_ARMED, TRPI_RELAXED);
     trpi_wheel_arm(&ctx->sched.wheel, &entry->timer, deadline);
     trpi_count(&ctx->timers_armed, 1);

@@ -43,8 +43,8 @@ struct trpi_entry {
     trpi_atomic_u64 owner;     /* index << 32 | generation */
     trpi_atomic_u64 peer_node; /* node << 32 | epoch of the peer; see trpi_entry_peer */
     trpi_atomic_u64 peer_id;   /* index << 32 | generation of it */
-    trp_message signal;
-    trp_timeout timeout; /* the signal's body; must follow it */
+    trp_message signal;        /* its ref keeps the entry's last one, for the next to differ */
+    trp_timeout timeout;       /* the signal's body; must follow it */
     trpi_timer timer;
     trpi_entry *next; /* of the same owner */
     trpi_entry **pprev;
@@ -54,7 +54,7 @@ struct trpi_entry {
         trp_message *
             message; /* SEND_AFTER: to be sent; MONITOR: the MONITOR block as long as the target has it */
     } u;
-    uint64_t generation;
+    trpi_atomic_u64 deadline_ns; /* of a request, for its callee; TRP_NEVER: none. Read by anyone */
     trpi_atomic_u32 timer_state;
     uint8_t kind;
     uint8_t wheel;

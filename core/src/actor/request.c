@@ -85,6 +85,33 @@ int trp_request_cancel(trp_ctx *ctx, trp_ref ref) {
     return 0;
 }
 
+int trp_request_delegate(trp_ctx *ctx, trp_message *request, trp_pid to) {
+    if (request == NULL || !trpi_is_open_request(request)) {
+        return TRP_ESTATE;
+    }
+    (void)trp_send(ctx, to, request);
+    return 0;
+}
+
+uint64_t trp_request_time_left(trp_ctx *ctx, const trp_message *request) {
+    if (request->kind != TRPI_REQUEST) {
+        return TRP_NEVER;
+    }
+    trpi_entry *entry = trpi_entry_find(ctx->runtime, request->ref);
+    if (entry == NULL) {
+        return 0;
+    }
+    uint64_t deadline = trpi_load(&entry->deadline_ns, TRPI_ACQUIRE);
+    if (trpi_load(&entry->ref, TRPI_RELAXED) != request->ref) {
+        return 0; /* freed and used again while it was read */
+    }
+    uint64_t now = trp_now_ns(ctx);
+    if (deadline == TRP_NEVER) {
+        return TRP_NEVER;
+    }
+    return deadline > now ? deadline - now : 0;
+}
+
 int trp_reply(trp_ctx *ctx, trp_message *request, trp_message *reply) {
     if (reply == request) {
         return TRP_ESTATE;
@@ -108,6 +135,7 @@ int trp_reply(trp_ctx *ctx, trp_message *request, trp_message *reply) {
     reply->kind = TRPI_REPLY;
     reply->flags = 0;
     reply->ref = request->ref;
+    trpi_sign(ctx, reply);
     if (!trpi_send_reply(ctx, reply)) {
         trpi_count(&ctx->late_replies, 1);
     }

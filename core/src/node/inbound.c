@@ -478,6 +478,7 @@ static void on_reply(trp_session *session, trpi_reader *reader) {
     }
     reply->kind = TRPI_REPLY;
     reply->ref = request->ref;
+    trpi_sign(ctx, reply);
     if (!trpi_send_reply(ctx, reply)) {
         trpi_count(&ctx->late_replies, 1);
     }
@@ -549,6 +550,16 @@ void trpi_inbound(trp_session *session, const trpi_event *event) {
 
 /* ---- what comes of it ---- */
 
+/*
+ * The stream for an answer: that of the actor which has given it, who need not be the one that was
+ * asked, so that it does not overtake what that actor has sent before. What is first in the mailbox
+ * is the answer itself, also when an error has been written out for the handler.
+ */
+static unsigned stream_of(const trp_session *session, const trpi_incoming *row) {
+    const trp_message *answer = session->ctx->frame.first;
+    return (answer->reserved & TRPI_SIGNED) != 0 ? answer->reserved % TRPI_STREAMS : row->stream;
+}
+
 void trpi_inbound_answer(trp_session *session, trp_message *message) {
     bool is_down = trp_message_is(message, &trp_down_type);
     trp_ref ours = is_down ? ((trp_down *)trpi_body(message))->ref : message->ref;
@@ -559,10 +570,10 @@ void trpi_inbound_answer(trp_session *session, trp_message *message) {
     if (is_down) {
         answer_down(session, row->stream, row->theirs, &((trp_down *)trpi_body(message))->reason);
     } else if (message->kind == TRPI_REPLY) {
-        answer_reply(session, row->stream, row->theirs, message);
+        answer_reply(session, stream_of(session, row), row->theirs, message);
     } else {
         const trp_request_error *error = trpi_body(message);
-        answer_error(session, row->stream, row->theirs, error->code, &error->reason);
+        answer_error(session, stream_of(session, row), row->theirs, error->code, &error->reason);
     }
     forget(session, row);
 }
