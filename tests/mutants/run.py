@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Breaks rules of docs/semantics.md one at a time and sees the named test program fail.
 
-Usage: run.py [ROOT] [NAME ...]
+Usage: run.py [ROOT] [--with PROGRAM] [NAME ...]
+`--with scripts` runs that program on every mutant instead of the one named for it, and says what it said: which rules do
+random scripts see broken, and how short is the script that shows it?
 Compiles the core and one test program per mutant with the system's cc, outside of the build tree. Exits 1 if
 a mutant survives, does not apply any more, or does not compile, or if the unbroken core fails a test.
 """
@@ -83,10 +85,6 @@ MUTANTS = [
     (68, "pieces_overwrite_each_other", "message/bytes.c", "trpi_body(writer->builder.message) + at", "trpi_body(writer->builder.message)", "bytes"),
 ]
 
-# Sources in tests/core that a program has besides its own.
-FIXTURES = {"bytes": ["message_fixture.c"], "node_request": ["node_fixture.c"]}
-
-
 def sources(root, folder):
     found = []
     for where, _, names in os.walk(os.path.join(root, folder)):
@@ -102,7 +100,9 @@ class Bench:
         shutil.copytree(os.path.join(root, "core/src"), os.path.join(work, "core/src"))
         self.flags = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O0", "-w", "-I" + os.path.join(root, "core/include"),
                       "-I" + os.path.join(work, "core/src"), "-I" + os.path.join(work, "include"),
-                      "-I" + os.path.join(root, "tests/support"), "-I" + os.path.join(root, "platform-native/src")]
+                      "-I" + os.path.join(root, "tests/support"), "-I" + os.path.join(root, "platform-native/src"),
+                      "-I" + os.path.join(root, "tests/simulation/include"),
+                      "-I" + os.path.join(root, "tests/simulation/src")]
         self.make_version()
         self.objects = {}
         for source in sources(work, "core/src"):
@@ -112,6 +112,8 @@ class Bench:
         fibers = [name for name in sorted(os.listdir(native)) if re.fullmatch(r"fiber\w*\.c", name)]
         self.support = [self.compile(os.path.join(root, "tests/support", name)) for name in support]
         self.support += [self.compile(os.path.join(native, name)) for name in fibers]
+        simulation = [path for path in sources(root, "tests/simulation/src") if not path.endswith("no_fibers.c")]
+        self.support += [self.compile(path) for path in simulation]
 
     def make_version(self):
         os.makedirs(os.path.join(self.work, "include/troupe"))
@@ -127,22 +129,24 @@ class Bench:
 
     def sources_of(self, test):
         """The files of a test program, as its CMakeLists.txt names them."""
-        with open(os.path.join(self.root, "tests/core/CMakeLists.txt")) as given:
-            names = re.search(rf"troupe_add_test\(test_{test} SOURCES ([\w. ]+\.c)", given.read())[1].split()
-        return [os.path.join(self.root, "tests/core", name) for name in names]
+        for folder in ("tests/core", "tests/simulation"):
+            with open(os.path.join(self.root, folder, "CMakeLists.txt")) as given:
+                found = re.search(rf"troupe_add_test\(test_{test}\s+SOURCES((?:\s+\w+\.c)+)", given.read())
+            if found:
+                return [os.path.join(self.root, folder, name) for name in found[1].split()]
+        raise SystemExit(f"there is no test_{test}")
 
     def run(self, test):
+        """The exit code of a test program, or "timeout", and what it printed."""
         program = os.path.join(self.work, "test_" + test)
         mains = [self.compile(source) for source in self.sources_of(test)]
         subprocess.run(["cc", "-o", program, *mains, *self.support, *self.objects.values(), "-lcmocka", "-lpthread"],
-        names = [f"test_{test}.c", *FIXTURES.get(test, [])]
-        main = [self.compile(os.path.join(self.root, "tests/core", name)) for name in names]
-        subprocess.run(["cc", "-o", program, *main, *self.support, *self.objects.values(), "-lcmocka", "-lpthread"],
                        check=True)
         try:
-            return subprocess.run([program], capture_output=True, timeout=60).returncode
+            done = subprocess.run([program], capture_output=True, timeout=60)
+            return done.returncode, done.stdout.decode(errors="replace")
         except subprocess.TimeoutExpired:
-            return "timeout"
+            return "timeout", ""
 
     def users_of(self, path):
         """What must be compiled again when `path` changes: itself, or for a header everything."""
@@ -159,7 +163,10 @@ class Bench:
         try:
             for user in self.users_of(path):
                 self.compile(user)
-            result = "survived" if self.run(test) == 0 else "caught"
+            code, said = self.run(test)
+            result = "survived" if code == 0 else "caught"
+            shrunk = re.search(r"shrunk from .*", said)
+            result += f" ({shrunk[0]})" if shrunk else ""
         except subprocess.CalledProcessError:
             result = "does not compile"
         with open(path, "w") as out:
@@ -170,21 +177,27 @@ class Bench:
 
 
 def main():
-    root = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else ".")
-    chosen = [m for m in MUTANTS if len(sys.argv) < 3 or m[1] in sys.argv[2:]]
-    bad = 0
+    words = sys.argv[1:]
+    program = None
+    if "--with" in words:
+        at = words.index("--with")
+        program = words[at + 1]
+        del words[at:at + 2]
+    root = os.path.abspath(words[0] if words else ".")
+    chosen = [m for m in MUTANTS if len(words) < 2 or m[1] in words[1:]]
+    caught = 0
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(root, work)
-        for test in sorted({m[5] for m in chosen}):
-            if bench.run(test) != 0:
+        for test in sorted({program or m[5] for m in chosen}):
+            if bench.run(test)[0] != 0:
                 print(f"test_{test} fails without any mutant")
                 return 1
         for rule, name, file, text, replacement, test in chosen:
-            result = bench.try_mutant(file, text, replacement, test)
+            result = bench.try_mutant(file, text, replacement, program or test)
             print(f"rule {rule:2} {name}: {result}", flush=True)
-            bad += result != "caught"
-    print(f"{len(chosen) - bad} of {len(chosen)} mutants caught")
-    return 1 if bad or not chosen else 0
+            caught += result.startswith("caught")
+    print(f"{caught} of {len(chosen)} mutants caught")
+    return 0 if chosen and (program or caught == len(chosen)) else 1
 
 
 sys.exit(main())

@@ -194,6 +194,7 @@ typedef struct script_world {
     uint8_t tenants[SCRIPT_SLOTS]; /* who was last spawned there, SCRIPT_ROOT if nobody yet */
     uint32_t events_len;
     script_event events[SCRIPT_EVENTS];
+    uint64_t dead_letters;          /* that the runtime's hook was told of */
     uint64_t asked_ns;              /* when the last operation was */
     uint64_t period_ns[SCRIPT_OPS]; /* of the interval that the operation set */
 } script_world;

@@ -157,6 +157,42 @@ static const char *check_reasons(const storm *self) {
     return NULL;
 }
 
+/* An actor ends once, and its links with another count as one: it is heard of once. Rule 24. */
+static const char *check_ends(const storm *self) {
+    const script_world *world = self->world;
+    bool has_heard[SCRIPT_ACTORS][SCRIPT_ACTORS] = {{false}};
+    for (uint32_t i = 0; i < world->events_len; i++) {
+        const script_event *event = &world->events[i];
+        bool is_late = event->value == TRP_EXIT_NOPROC * 1000 + TRP_ENOPROC;
+        if (event->kind != EVENT_EXITED || event->from == SCRIPT_ROOT || is_late) {
+            continue;
+        }
+        if (has_heard[event->to][event->from]) {
+            return say("one end was heard of twice", event);
+        }
+        has_heard[event->to][event->from] = true;
+    }
+    return NULL;
+}
+
+/* Nothing gets into an actor that is drained. Rule 14. */
+static const char *check_drained(const storm *self) {
+    const script_world *world = self->world;
+    bool is_drained[SCRIPT_ACTORS] = {false};
+    for (uint32_t i = 0; i < world->events_len; i++) {
+        const script_event *event = &world->events[i];
+        if (event->kind != EVENT_RESULT || event->value != 0 || event->from == SCRIPT_ROOT) {
+            continue;
+        }
+        uint8_t kind = self->kinds[event->number];
+        if (kind == SCRIPT_SEND && is_drained[event->from]) {
+            return say("something got into an actor that is drained", event);
+        }
+        is_drained[event->from] |= kind == SCRIPT_DRAIN && event->to != SCRIPT_ROOT;
+    }
+    return NULL;
+}
+
 /* ---- what is left open: rules 18, 30, 32, 38, 57 ---- */
 
 static bool is_kept_by_somebody(script_world *world, uint32_t number) {
@@ -378,8 +414,8 @@ const char *script_run_storm(const script *self, script_totals *totals) {
     static script_world world;
     static storm all;
     static const char *(*const checks[])(const storm *) = {
-        check_record, check_fates, check_order,  check_reasons,
-        check_opens,  check_links, check_groups,
+        check_record,  check_fates, check_order, check_reasons, check_ends,
+        check_drained, check_opens, check_links, check_groups,
     };
     script_world_create(&world, self);
     memset(&all, 0, sizeof all);

@@ -515,6 +515,7 @@ static void on_dead_letter(void *arg, trp_ctx *ctx, trp_pid to, const trp_messag
                            int error) {
     (void)ctx;
     script_world *world = arg;
+    world->dead_letters++;
     if (trp_message_tag(message) == DO_TAG || trp_message_type(message) != NULL) {
         return;
     }
@@ -598,6 +599,8 @@ const char *script_world_destroy(script_world *world) {
         fault = "actors are left over";
     } else if (stats.timers != 0) {
         fault = "timers are left over";
+    } else if (stats.dead_letters != world->dead_letters) {
+        fault = "dead letters are not counted";
     }
     trp_pid pid;
     size_t members = 0;
