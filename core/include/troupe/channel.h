@@ -89,7 +89,9 @@ TRP_API int trp_channel_try_receive(trp_ctx *ctx, trp_channel *channel, trp_mess
 
 /**
  * Puts `message` in; if it is full, takes the oldest out for it and gives that to the caller in
- * `oldest` (NULL if there was room). TRP_ECLOSED, TRP_ENOTSUP for a rendezvous.
+ * `oldest` (NULL if there was room; it may be given with TRP_ECLOSED too, when the channel is closed
+ * in between). If others send at the same moment, more may have to go: those are dead letters.
+ * TRP_ECLOSED, TRP_ENOTSUP for a rendezvous.
  */
 TRP_API int trp_channel_force_send(trp_ctx *ctx, trp_channel *channel, trp_message *message,
                                    trp_message **oldest);

@@ -281,7 +281,9 @@ int trp_channel_force_send(trp_ctx *ctx, trp_channel *channel, trp_message *mess
         }
         error = trpi_channel_push(ctx, channel, message);
         if (error == TRP_EFULL && *oldest != NULL) {
-            trp_message_drop(ctx, *oldest);
+            /* Another sender has taken the place: a second one must go, and only one goes back. */
+            trp_exit reason = trp_exit_make(TRP_EXIT_ERROR, TRP_EFULL, "pushed out of a channel");
+            trpi_discard(ctx, TRP_PID_NONE, *oldest, &reason, TRP_EFULL);
             *oldest = NULL;
         }
     }
