@@ -11,6 +11,7 @@
 #include "crypto.h"
 #include "fiber.h"
 #include "log.h"
+#include "work.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +27,7 @@ struct trp_native {
     trp_native_config config;
     trpi_log log;
     trpi_fiber_pool *fibers; /* of all schedulers */
+    trpi_work_gate work;
     bool is_attached;
     bool is_started;
     bool is_joined;
@@ -130,6 +132,12 @@ static void host_fiber_destroy(void *self, void *fiber) {
     trpi_fiber_destroy(fiber);
 }
 
+static int host_offload(void *self, unsigned scheduler, void (*run)(void *job, bool is_canceled),
+                        void *job) {
+    trp_native *native = self;
+    return trpi_work_start(&native->work, native->drivers[scheduler].loop, run, job);
+}
+
 static trp_host make_host_table(trp_native *native) {
     return (trp_host){
         .size = sizeof(trp_host),
@@ -147,6 +155,7 @@ static trp_host make_host_table(trp_native *native) {
         .fiber_switch = host_fiber_switch,
         .fiber_yield = host_fiber_yield,
         .fiber_destroy = host_fiber_destroy,
+        .offload = host_offload,
     };
 }
 
@@ -177,6 +186,7 @@ static unsigned count_schedulers(const trp_native_config *config) {
 /* Frees a host whose drivers are closed or never were. */
 static void free_native(trp_native *native) {
     trpi_fiber_pool_destroy(native->fibers);
+    trpi_work_gate_deinit(&native->work);
     trpi_log_deinit(&native->log);
     if (!native->is_attached) {
         uv_sem_destroy(&native->go);
@@ -277,7 +287,13 @@ int trp_native_create(const trp_native_config *given, trp_native **out) {
         free(native);
         return error;
     }
+    if (trpi_work_gate_init(&native->work) != TRP_OK) {
+        trpi_log_deinit(&native->log);
+        free(native);
+        return TRP_ENOMEM;
+    }
     if (!native->is_attached && uv_sem_init(&native->go, 0) != 0) {
+        trpi_work_gate_deinit(&native->work);
         trpi_log_deinit(&native->log);
         free(native);
         return TRP_ENOMEM;
@@ -427,6 +443,7 @@ static void destroy_own(trp_native *native) {
     for (unsigned i = 0; i < native->drivers_len; i++) {
         trpi_driver_close(&native->drivers[i]);
     }
+    trpi_work_gate_wait(&native->work);
     trp_runtime_destroy(native->runtime);
     for (unsigned i = 0; i < native->drivers_len; i++) {
         uv_run(native->drivers[i].loop, UV_RUN_DEFAULT);
@@ -451,6 +468,7 @@ void trp_native_destroy(trp_native *native) {
     if (has_driver) {
         trpi_driver_close(&native->drivers[0]);
     }
+    trpi_work_gate_wait(&native->work);
     trp_runtime_destroy(native->runtime);
     if (!has_driver) {
         free_native(native);

@@ -54,9 +54,32 @@ typedef struct scene {
     fake_host *fake;
     probe client;
     probe server;
+    probe helper;
     int result;
     uint32_t expected; /* messages that the client must get */
 } scene;
+
+static int do_nothing(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+/* What services give the client, as far as it is accepted. */
+static void use_services(trp_ctx *ctx, scene *all) {
+    trp_work work = {sizeof work, do_nothing, NULL, NULL};
+    int error = trp_offload(ctx, &work, NULL);
+    all->result = worst(all->result, error);
+    all->expected += error == 0;
+    probe *helper = &all->helper;
+    trp_pid pid;
+    bool is_new;
+    trp_spawn_options options = {.size = sizeof options, .name = "helper"};
+    for (int i = 0; i < 2; i++) {
+        error = trp_get_or_spawn(ctx, &probe_behaviour, &helper, &options, &pid, &is_new);
+        all->result = worst(all->result, error);
+        assert_int_equal(trp_whereis(ctx, "helper", &pid), error == 0 ? 0 : TRP_ENOENT);
+    }
+}
 
 static void use_everything(trp_ctx *ctx, probe *self, void *arg) {
     scene *all = arg;
@@ -86,6 +109,7 @@ static void use_everything(trp_ctx *ctx, probe *self, void *arg) {
     error = probe_send(ctx, self->pid, 4);
     all->result = worst(all->result, error);
     all->expected += error == 0;
+    use_services(ctx, all);
     for (size_t size = 10; size < 1000000; size *= 10) {
         all->result = worst(all->result, trp_alloc(ctx, size) == NULL ? TRP_ENOMEM : 0);
         trp_message *message = trp_message_new_bytes(ctx, NULL, size);

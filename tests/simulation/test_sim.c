@@ -492,6 +492,85 @@ static void test_leak_is_reported(void **state) {
     free((char *)leak - 16);
 }
 
+/* An actor that gives work away every 10 ms, on a node that crashes. */
+typedef struct works {
+    unsigned given;
+    unsigned runs;
+    unsigned told;
+    unsigned discarded;
+} works;
+
+static int run_work(void *arg) {
+    ((works *)arg)->runs++;
+    return 7;
+}
+
+static void discard_work(void *arg) {
+    ((works *)arg)->discarded++;
+}
+
+static int give_init(trp_ctx *ctx, void *state, const void *arg) {
+    memcpy(state, arg, sizeof(works *));
+    return trp_interval(ctx, 10 * MS, 1, NULL);
+}
+
+static void give(trp_ctx *ctx, void *state, trp_message *message) {
+    works *all;
+    memcpy(&all, state, sizeof all);
+    if (trp_message_is(message, &trp_timeout_type)) {
+        trp_work work = {sizeof work, run_work, all, discard_work};
+        assert_int_equal(trp_offload(ctx, &work, NULL), 0);
+        all->given++;
+    } else {
+        const trp_offloaded *offloaded = trp_message_as(message, &trp_offloaded_type);
+        assert_non_null(offloaded);
+        assert_int_equal(offloaded->result, 7);
+        all->told++;
+    }
+}
+
+static const trp_behaviour give_behaviour = {
+    TRP_BEHAVIOUR("sim.giver"),
+    .state_size = sizeof(works *),
+    .init = give_init,
+    .handle = give,
+};
+
+static int boot_giver(trp_sim_node *node, trp_ctx *root, void *arg) {
+    (void)node;
+    return trp_spawn(root, &give_behaviour, &arg, NULL);
+}
+
+static void test_work_takes_time_and_ends_in_one_place(void **state) {
+    (void)state;
+    uint64_t hashes[2];
+    for (int i = 0; i < 2; i++) {
+        works all = {0};
+        trp_sim *sim = trp_sim_create(5);
+        trp_sim_node_config config = {
+            .size = sizeof config, .name = "giver", .boot = boot_giver, .arg = &all};
+        trp_sim_node *node;
+        assert_int_equal(trp_sim_node_create(sim, &config, &node), 0);
+        trp_sim_run_for(sim, S);
+        assert_in_range(all.given, 80, 100);
+        assert_in_range(all.told, all.given - 5, all.given);
+        trp_sim_node_crash(node);
+        assert_int_equal(all.told + all.discarded, all.given);
+        assert_int_equal(trp_sim_node_start(node), 0);
+        trp_sim_run_for(sim, S);
+        trp_sim_node_stop(node, S);
+        trp_sim_run_for(sim, S);
+        assert_false(trp_sim_node_is_up(node));
+        assert_int_equal(all.told + all.discarded, all.given);
+        assert_in_range(all.runs, all.told, all.given);
+        assert_int_equal(trp_sim_node_start(node), 0);
+        trp_sim_run_for(sim, 105 * MS);
+        hashes[i] = trp_sim_trace_hash(sim);
+        assert_int_equal(trp_sim_destroy(sim), 0);
+    }
+    assert_true(hashes[0] == hashes[1]);
+}
+
 static void test_hash_sees_one_byte(void **state) {
     (void)state;
     uint64_t hashes[2];
@@ -527,6 +606,7 @@ int main(void) {
         cmocka_unit_test(test_run_ends_when_the_predicate_is_true),
         cmocka_unit_test(test_calls_happen_at_their_time),
         cmocka_unit_test(test_leak_is_reported),
+        cmocka_unit_test(test_work_takes_time_and_ends_in_one_place),
         cmocka_unit_test(test_hash_sees_one_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

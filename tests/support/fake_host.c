@@ -151,6 +151,45 @@ static void on_abandon(void *self, unsigned scheduler) {
     trpi_leave_now(&fake->scheduler[scheduler].leave);
 }
 
+static void lock_jobs(fake_host *fake) {
+    while (atomic_flag_test_and_set(&fake->jobs_lock)) {
+    }
+}
+
+static int on_offload(void *self, unsigned scheduler, void (*run)(void *job, bool is_canceled),
+                      void *job) {
+    fake_host *fake = self;
+    (void)scheduler;
+    fake_job *made = fake_may_allocate(&fake->memory) ? malloc(sizeof *made) : NULL;
+    if (made == NULL) {
+        return TRP_ENOMEM;
+    }
+    *made = (fake_job){NULL, run, job};
+    lock_jobs(fake);
+    *fake->jobs_end = made;
+    fake->jobs_end = &made->next;
+    atomic_flag_clear(&fake->jobs_lock);
+    return 0;
+}
+
+bool fake_run_job(fake_host *fake, bool is_canceled) {
+    lock_jobs(fake);
+    fake_job *job = fake->jobs;
+    if (job != NULL) {
+        fake->jobs = job->next;
+    }
+    if (fake->jobs == NULL) {
+        fake->jobs_end = &fake->jobs;
+    }
+    atomic_flag_clear(&fake->jobs_lock);
+    if (job == NULL) {
+        return false;
+    }
+    job->run(job->job, is_canceled);
+    free(job);
+    return true;
+}
+
 /* An expected fatal leaves whichever step runs; tests that expect one have one scheduler. */
 static void on_fatal(void *self, const char *text) {
     fake_host *fake = self;
@@ -177,8 +216,11 @@ void fake_init(fake_host *fake) {
         .fatal = on_fatal,
         .hmac_sha256 = trpi_hmac_sha256,
         .abandon = on_abandon,
+        .offload = on_offload,
     };
     atomic_flag_clear(&fake->log_lock);
+    atomic_flag_clear(&fake->jobs_lock);
+    fake->jobs_end = &fake->jobs;
     atomic_init(&fake->own_clock_ns, TRP_NS_PER_S);
     atomic_init(&fake->entropy, 1);
     fake->clock_ns = &fake->own_clock_ns;
@@ -226,6 +268,8 @@ fake_host *fake_create(unsigned schedulers) {
 }
 
 void fake_stop(fake_host *fake) {
+    while (fake_run_job(fake, true)) {
+    }
     trp_runtime_destroy(fake->runtime);
     fake->runtime = NULL;
     fake_fibers_stop(fake);
@@ -304,6 +348,9 @@ bool fake_run_if_woken(fake_host *fake) {
                 fake_step(fake, i, NULL);
                 again = true;
             }
+        }
+        if (!again && !fake->holds_jobs) {
+            again = fake_run_job(fake, false);
         }
         if (steps > STEPS_MAX) {
             fail_msg("the runtime never gets idle");

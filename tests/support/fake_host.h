@@ -8,6 +8,7 @@
  * - Memory is counted; both sizes of every realloc are checked; the n-th allocation can fail, or
  * all can.
  * - Entropy comes from a seed, log lines are kept, `abandon` and `fatal` leave the step.
+ * - Work that is given to the host waits until nothing else runs, or until the test says so.
  *
  * One fake host serves one runtime. Tests with several nodes make several and share a clock. All
  * callbacks may be used from any thread; the functions below belong to the test's main thread.
@@ -50,6 +51,13 @@ typedef struct fake_scheduler {
     trpi_leave_point leave;
 } fake_scheduler;
 
+/* Work that the runtime has given away. */
+typedef struct fake_job {
+    struct fake_job *next;
+    void (*run)(void *job, bool is_canceled);
+    void *job;
+} fake_job;
+
 typedef struct fake_host {
     trp_host table; /* for trp_runtime_create; a test may change it before */
     trp_runtime *runtime;
@@ -69,6 +77,10 @@ typedef struct fake_host {
     bool print_logs;
     bool fatal_expected; /* else a fatal ends the test program */
     char fatal_text[FAKE_LOG_LINE];
+    atomic_flag jobs_lock;
+    fake_job *jobs;      /* given away and not done yet, oldest first */
+    fake_job **jobs_end; /* where the next one goes */
+    bool holds_jobs;     /* only fake_run_job does them */
     /* Called by wake, on its thread, when set: for thread_runner. */
     void (*on_wake)(void *arg, unsigned scheduler);
     void *on_wake_arg;
@@ -135,6 +147,12 @@ bool fake_run(fake_host *fake);
 
 /* Like fake_run, without the first step for free: nothing runs unless the core asked for it. */
 bool fake_run_if_woken(fake_host *fake);
+
+/*
+ * Does the oldest piece of work that was given to the host, or gives it back undone. False: there
+ * was none. Any thread.
+ */
+bool fake_run_job(fake_host *fake, bool is_canceled);
 
 /* Earliest deadline that any scheduler has named, TRP_NEVER if none. */
 uint64_t fake_next_deadline(const fake_host *fake);

@@ -120,6 +120,16 @@ typedef struct trp_host {
     void (*fiber_yield)(void *self);
     /** Frees a fiber that does not run, wherever it stopped. */
     void (*fiber_destroy)(void *self, void *fiber);
+
+    /**
+     * Optional. Takes a job of trp_offload (offload.h) and calls `run(job, false)` soon, once, on a
+     * thread that may block and is no scheduler's; or refuses with a TRP_E* and never runs it. A
+     * job that it will not do after all it gives back by `run(job, true)`, on any thread. Each job
+     * taken has been run when trp_runtime_destroy is called. Called on the thread of `scheduler`.
+     * Without it the work runs on the scheduler itself, between actors.
+     */
+    int (*offload)(void *self, unsigned scheduler, void (*run)(void *job, bool is_canceled),
+                   void *job);
 } trp_host;
 
 TRP_END_DECLS

@@ -91,7 +91,7 @@ TRP_API unsigned trp_ctx_scheduler(const trp_ctx *ctx);
 /**
  * Asks all actors to stop with TRP_EXIT_SHUTDOWN; those that are still there after `grace_ns` are
  * killed. Spawning fails with TRP_ESTATE from here on. Steps answer TRP_STEP_DONE when no actor is
- * left. Any thread; the first call counts.
+ * left, and no work of trp_offload is running. Any thread; the first call counts.
  */
 TRP_API void trp_runtime_stop(trp_runtime *runtime, uint64_t grace_ns);
 

@@ -21,6 +21,7 @@
 #include "troupe/monitor.h"
 #include "troupe/name.h"
 #include "troupe/node.h"
+#include "troupe/offload.h"
 #include "troupe/pid.h"
 #include "troupe/request.h"
 #include "troupe/routine.h"

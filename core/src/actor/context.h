@@ -115,8 +115,9 @@ struct trp_runtime {
     void *node;             /* the node floor's */
     void (*node_destroy)(trp_runtime *runtime);
     bool (*node_is_alive)(trp_ctx *ctx, trp_pid pid);
-    trpi_map types;      /* by hash of the name */
-    trpi_map behaviours; /* by hash of the name */
+    trpi_map types;       /* by hash of the name */
+    trpi_map behaviours;  /* by hash of the name */
+    trpi_atomic_u32 jobs; /* work given to the host that has not come back */
     trpi_atomic_u32 stop_asked;
     trpi_atomic_u32 stopping;
     trpi_atomic_u32 done;

@@ -26,15 +26,16 @@ typedef struct posted_bytes {
 
 _Static_assert(offsetof(posted_call, size) == offsetof(posted_bytes, size), "one way to free");
 
-static void free_posted(trp_runtime *runtime, trpi_call *call) {
+static void free_posted(trpi_scheduler *sched, trpi_call *call) {
+    const trp_host *host = &((trp_ctx *)(void *)sched)->runtime->host;
     posted_call *posted = (posted_call *)(void *)call;
-    runtime->host.realloc(runtime->host.self, posted, posted->size, 0);
+    host->realloc(host->self, posted, posted->size, 0);
 }
 
 static void run_call(trpi_scheduler *sched, trpi_call *call) {
     trp_ctx *ctx = (trp_ctx *)(void *)sched;
     posted_call posted = *(posted_call *)(void *)call;
-    free_posted(ctx->runtime, call);
+    free_posted(sched, call);
     posted.run(ctx, posted.arg);
 }
 
@@ -47,7 +48,7 @@ int trp_post_call(trp_runtime *runtime, unsigned scheduler, void (*call)(trp_ctx
     if (posted == NULL) {
         return TRP_ENOMEM;
     }
-    *posted = (posted_call){{NULL, run_call}, sizeof *posted, call, arg};
+    *posted = (posted_call){{NULL, run_call, free_posted}, sizeof *posted, call, arg};
     trpi_sched_post(&runtime->group, scheduler, &posted->call);
     return 0;
 }
@@ -63,7 +64,7 @@ static void run_bytes(trpi_scheduler *sched, trpi_call *call) {
         trp_log(ctx, TRP_LOG_ERROR, "out of memory: a posted message is lost");
         trpi_count(&ctx->dead_letters, 1);
     }
-    free_posted(ctx->runtime, call);
+    free_posted(sched, call);
 }
 
 int trp_post_bytes(trp_runtime *runtime, trp_pid to, const void *data, size_t length,
@@ -77,6 +78,7 @@ int trp_post_bytes(trp_runtime *runtime, trp_pid to, const void *data, size_t le
         return TRP_ENOMEM;
     }
     posted->call.run = run_bytes;
+    posted->call.drop = free_posted;
     posted->size = size;
     posted->to = to;
     posted->tag = tag;
@@ -92,7 +94,7 @@ void trpi_stop_discard_calls(trp_ctx *ctx) {
     trpi_call *call = trpi_exchange_ptr(&ctx->sched.injected_calls, NULL, TRPI_ACQUIRE);
     while (call != NULL) {
         trpi_call *next = call->next;
-        free_posted(ctx->runtime, call);
+        call->drop(&ctx->sched, call);
         call = next;
     }
 }

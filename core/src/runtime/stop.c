@@ -1,8 +1,8 @@
 /*
  * Stopping. Every scheduler first acknowledges the stop, after which it cannot spawn any more.
  * Scheduler 0 walks the table of actors, some at a time, and asks each to end; when the grace is
- * over it walks again and kills. When all have acknowledged and no actor is left, the runtime is
- * done.
+ * over it walks again and kills. When all have acknowledged and no actor is left, nor any work that
+ * was given to the host, the runtime is done.
  */
 #include "runtime/stop.h"
 
@@ -100,7 +100,7 @@ static void acknowledge(trp_ctx *ctx) {
 
 static bool is_over(trp_runtime *runtime) {
     return trpi_load(&runtime->stop_acks, TRPI_ACQUIRE) == runtime->group.count &&
-           actors_left(runtime) == 0;
+           actors_left(runtime) == 0 && trpi_load(&runtime->jobs, TRPI_ACQUIRE) == 0;
 }
 
 static void finish(trp_runtime *runtime) {

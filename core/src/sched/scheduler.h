@@ -32,6 +32,7 @@ typedef struct trpi_sched_ops {
 typedef struct trpi_call {
     struct trpi_call *next;
     void (*run)(trpi_scheduler *sched, struct trpi_call *call);
+    void (*drop)(trpi_scheduler *sched, struct trpi_call *call); /* instead: the runtime ends */
 } trpi_call;
 
 /* What the schedulers of one runtime share. */

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Work takes up to so long: enough for much to happen meanwhile. */
+#define WORK_MAX_NS (20 * TRP_NS_PER_MS)
+
 /* Memory comes with room in front for its size, so that a wrong size is seen where it happens. */
 enum { HEADER = 16 };
 
@@ -95,6 +98,61 @@ static void on_abandon(void *self, unsigned scheduler) {
     trpi_leave_now(&node->schedulers[scheduler].leave);
 }
 
+static void give_back(trpi_sim_job *job, bool is_canceled) {
+    *job->pprev = job->next;
+    if (job->next != NULL) {
+        job->next->pprev = job->pprev;
+    }
+    job->pprev = NULL;
+    job->run(job->job, is_canceled);
+}
+
+/* The work of a job is done, all at this moment. */
+static void on_job(trp_sim *sim, void *arg) {
+    trpi_sim_job *job = arg;
+    (void)sim;
+    if (job->pprev != NULL) {
+        give_back(job, false);
+    }
+    free(job);
+}
+
+void trpi_sim_jobs_cancel(trp_sim_node *node) {
+    while (node->jobs != NULL) {
+        give_back(node->jobs, true);
+    }
+}
+
+void trpi_sim_jobs_free(trp_sim *sim) {
+    for (size_t i = 0; i < sim->events.length; i++) {
+        if (sim->events.items[i].call == on_job) {
+            free(sim->events.items[i].arg);
+        }
+    }
+}
+
+static int on_offload(void *self, unsigned scheduler, void (*run)(void *job, bool is_canceled),
+                      void *job) {
+    trp_sim_node *node = self;
+    (void)scheduler;
+    trpi_sim_job *made = malloc(sizeof *made);
+    if (made == NULL) {
+        return TRP_ENOMEM;
+    }
+    uint64_t at_ns = node->sim->now_ns + trpi_sim_between(node->sim, 0, WORK_MAX_NS);
+    int error = trpi_sim_event_push(node->sim, at_ns, on_job, made);
+    if (error != 0) {
+        free(made);
+        return error;
+    }
+    *made = (trpi_sim_job){node->jobs, &node->jobs, run, job};
+    if (made->next != NULL) {
+        made->next->pprev = &made->next;
+    }
+    node->jobs = made;
+    return 0;
+}
+
 void trpi_sim_host_fill(trp_sim_node *node, trp_host *host) {
     *host = (trp_host){
         .size = sizeof *host,
@@ -108,6 +166,7 @@ void trpi_sim_host_fill(trp_sim_node *node, trp_host *host) {
         .fatal = on_fatal,
         .hmac_sha256 = trpi_hmac_sha256,
         .abandon = on_abandon,
+        .offload = on_offload,
     };
     trpi_sim_fibers_fill(host);
 }

@@ -128,6 +128,7 @@ void trpi_sim_node_down(trp_sim_node *node) {
     trp_runtime *runtime = node->runtime;
     node->is_crashing = true;
     node->wants_crash = false;
+    trpi_sim_jobs_cancel(node);
     trp_runtime_destroy(runtime);
     node->runtime = NULL;
     node->is_crashing = false;

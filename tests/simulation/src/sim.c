@@ -48,6 +48,7 @@ uint64_t trp_sim_destroy(trp_sim *sim) {
         sim->nodes = node->next;
         trpi_sim_node_free(node);
     }
+    trpi_sim_jobs_free(sim);
     free(sim->events.items);
     free(sim);
     return leaked;

@@ -5,7 +5,7 @@
  *
  *     sim.c    the loop, the clock, chance and the hash
  *     event.c  what happens at a given time
- *     host.c   the host table of a node: memory, wake, entropy, log, trace, abandon
+ *     host.c   the host table of a node: memory, wake, entropy, log, trace, abandon, offload
  *     fibers.c stacks for routines
  *     node.c   starting, stepping and ending a node
  *     link.c   wishes to be connected: dialling and the faults of a network
@@ -50,6 +50,14 @@ typedef struct trpi_sim_scheduler {
     trpi_leave_point leave;
 } trpi_sim_scheduler;
 
+/* Work that a node has given away: an event will do it, unless the node goes down before. */
+typedef struct trpi_sim_job {
+    struct trpi_sim_job *next;
+    struct trpi_sim_job **pprev; /* NULL: given back already */
+    void (*run)(void *job, bool is_canceled);
+    void *job;
+} trpi_sim_job;
+
 struct trp_sim_node {
     trp_sim *sim;
     trp_sim_node *next;
@@ -65,6 +73,7 @@ struct trp_sim_node {
     uint64_t live_bytes;
     struct trpi_fiber_pool *fibers; /* NULL until the first routine */
     trpi_sim_scheduler *schedulers;
+    trpi_sim_job *jobs;
 };
 
 /* Fibers for the node's host table, where this build has any, and their end. */
@@ -72,6 +81,12 @@ void trpi_sim_fibers_fill(trp_host *host);
 void trpi_sim_fibers_free(trp_sim_node *node);
 
 void trpi_sim_host_fill(trp_sim_node *node, trp_host *host);
+
+/* Gives back all work that the node has given away and that is not done. */
+void trpi_sim_jobs_cancel(trp_sim_node *node);
+
+/* The simulation ends: frees what is left of them in its events. */
+void trpi_sim_jobs_free(trp_sim *sim);
 void trpi_sim_node_down(trp_sim_node *node);
 void trpi_sim_node_step(trp_sim_node *node, unsigned scheduler);
 bool trpi_sim_node_has_reason(const trp_sim_node *node, unsigned scheduler);

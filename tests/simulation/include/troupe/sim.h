@@ -24,6 +24,9 @@
  *     ... look at what your actors have seen ...
  *     assert(trp_sim_destroy(sim) == 0);         // bytes that any runtime leaked
  *
+ * Work of trp_offload is done in one moment, up to 20 ms after it was given away; what a node that
+ * goes down has given away is left undone.
+ *
  * One simulation belongs to one thread; several may run side by side. Functions marked "not from
  * actors" must not be called inside a step. All pointers to nodes and links stay valid until
  * trp_sim_destroy.
