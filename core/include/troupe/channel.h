@@ -165,7 +165,7 @@ typedef struct trp_select_options {
 /**
  * Routines: does exactly one of the cases, waiting until one is possible, and writes its index to
  * `chosen`. The others are left as they were: no message is lost. Result 0; TRP_ECLOSED if the
- * chosen case's channel is closed (and empty); TRP_ETIMEOUT; TRP_EINVAL (too many cases),
+ * chosen case's channel is closed (and empty); TRP_ETIMEOUT; TRP_EINVAL (too many cases or tags),
  * TRP_ESTATE, TRP_ENOMEM. With TRP_SELECT_INBOX the message is lent in `inbox` as by trp_receive.
  */
 TRP_API int trp_select(trp_ctx *ctx, trp_case *cases, size_t cases_len,

@@ -155,7 +155,7 @@ bool trpi_routine_abort(trp_ctx *ctx, const trp_exit *reason) {
     return true;
 }
 
-int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref,
+int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref, trp_ref third_ref,
                       trp_message **message) {
     routine_state *state = in_body(ctx);
     if (state == NULL) {
@@ -166,7 +166,7 @@ int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref
         if (stash == NULL) {
             return TRP_ENOMEM;
         }
-        trpi_stash_filter(stash, filter, second_ref);
+        trpi_stash_filter(stash, filter, second_ref, third_ref);
     } else if (ctx->frame.actor->side->stash != NULL) {
         trpi_stash_unfilter(ctx->frame.actor->side->stash);
     }
@@ -250,7 +250,7 @@ int trp_receive(trp_ctx *ctx, const trp_filter *filter, uint64_t timeout_ns,
     }
     if (error == 0) {
         trp_message *got;
-        error = trpi_routine_wait(ctx, filter, timer, &got);
+        error = trpi_routine_wait(ctx, filter, timer, 0, &got);
         if (error == 0 && timer != 0 && is_timeout_of(got, timer)) {
             return TRP_ETIMEOUT;
         }
@@ -274,7 +274,7 @@ int trp_call(trp_ctx *ctx, trp_pid to, trp_message *message, uint64_t timeout_ns
     int error = trp_request(ctx, to, message, timeout_ns, &filter.ref);
     trp_message *got;
     if (error == 0) {
-        error = trpi_routine_wait(ctx, &filter, 0, &got);
+        error = trpi_routine_wait(ctx, &filter, 0, 0, &got);
         if (error != 0) {
             (void)trp_request_cancel(ctx, filter.ref);
         }
@@ -297,7 +297,7 @@ int trp_sleep(trp_ctx *ctx, uint64_t duration_ns) {
         return error;
     }
     trp_message *ignored;
-    error = trpi_routine_wait(ctx, &filter, 0, &ignored);
+    error = trpi_routine_wait(ctx, &filter, 0, 0, &ignored);
     if (error != 0) {
         (void)trp_timer_cancel(ctx, filter.ref);
     }

@@ -36,11 +36,11 @@ void trpi_routine_resume(trp_ctx *ctx, trpi_actor *actor);
 void trpi_routine_forget(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason);
 
 /*
- * Blocks the running routine until a message with one of the two refs comes (0: none), or any if
- * `filter` is NULL and both are 0. Lends it. For channels and whatever else routines can wait for.
+ * Blocks the running routine until a message that the filter lets through or with one of the two
+ * refs comes (0: none), or any if `filter` is NULL. Lends it. For channels and whatever else routines can wait for.
  * TRP_ESTATE, TRP_ENOMEM.
  */
-int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref,
+int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref, trp_ref third_ref,
                       trp_message **message);
 
 #endif

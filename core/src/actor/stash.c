@@ -32,7 +32,7 @@ struct trpi_stash {
     uint64_t front_age; /* given to the next one that is put back */
     trp_ref muted_by;
     bool is_filtering;
-    trp_ref refs[2];
+    trp_ref refs[3];
     size_t tags_len;
     uint64_t tags[TRP_FILTER_TAGS_MAX];
 };
@@ -222,7 +222,8 @@ static bool matches(const trpi_stash *stash, trpi_key key) {
         return false;
     }
     if (key.is_ref) {
-        return key.value == stash->refs[0] || key.value == stash->refs[1];
+        return key.value == stash->refs[0] || key.value == stash->refs[1] ||
+               key.value == stash->refs[2];
     }
     for (size_t i = 0; i < stash->tags_len; i++) {
         if (stash->tags[i] == key.value) {
@@ -294,6 +295,7 @@ static candidate find_next(trpi_stash *stash) {
     }
     consider_list(&best, &stash->by_ref, stash->refs[0]);
     consider_list(&best, &stash->by_ref, stash->refs[1]);
+    consider_list(&best, &stash->by_ref, stash->refs[2]);
     if (stash->has_strays) {
         consider_keyless(stash, &best);
     }
@@ -398,10 +400,12 @@ void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash) {
     trpi_pool_free(&ctx->sched.pool, stash, sizeof *stash);
 }
 
-void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref) {
+void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref,
+                       trp_ref third_ref) {
     stash->is_filtering = true;
     stash->refs[0] = filter->ref;
     stash->refs[1] = second_ref;
+    stash->refs[2] = third_ref;
     stash->tags_len = filter->tags_len;
     if (filter->tags_len > 0) {
         memcpy(stash->tags, filter->tags, filter->tags_len * sizeof *filter->tags);
@@ -425,7 +429,7 @@ int trp_filter_set(trp_ctx *ctx, const trp_filter *filter) {
     if (stash == NULL) {
         return TRP_ENOMEM;
     }
-    trpi_stash_filter(stash, filter, 0);
+    trpi_stash_filter(stash, filter, 0, 0);
     return 0;
 }
 

@@ -39,7 +39,8 @@ bool trpi_stash_admits(const trpi_stash *stash, trpi_key key, bool is_event);
  * Lets through only messages with one of the tags, which the filter has checked, or one of the
  * refs.
  */
-void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref);
+void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref,
+                       trp_ref third_ref);
 
 /* Lets everything through. */
 void trpi_stash_unfilter(trpi_stash *stash);

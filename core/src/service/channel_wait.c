@@ -329,16 +329,15 @@ static bool take_served(const selection *s, trpi_channel_wait *wait) {
 
 /* Blocks until the wake, the timer or a message comes. */
 static int block(trp_ctx *ctx, const selection *s, trp_ref ref, trp_message **message) {
-    trp_filter filter = {sizeof filter, NULL, 0, ref};
+    trp_filter filter = {sizeof filter, NULL, 0, 0};
     const trp_select_options *options = s->options;
     if (options->has_inbox && options->filter == NULL) {
-        return trpi_routine_wait(ctx, NULL, 0, message);
+        return trpi_routine_wait(ctx, NULL, 0, 0, message);
     }
     if (options->has_inbox) {
-        filter.tags = options->filter->tags;
-        filter.tags_len = options->filter->tags_len;
+        filter = *options->filter;
     }
-    return trpi_routine_wait(ctx, &filter, s->timer, message);
+    return trpi_routine_wait(ctx, &filter, ref, s->timer, message);
 }
 
 /* The select has been served and got a message besides: that must be the next one of the inbox. */
@@ -454,7 +453,9 @@ static int run_select(trp_ctx *ctx, const selection *s) {
 
 int trp_select(trp_ctx *ctx, trp_case *cases, size_t cases_len, const trp_select_options *options,
                size_t *chosen, trp_message **inbox) {
-    if (cases_len > TRP_CASES_MAX || (options->has_inbox && inbox == NULL)) {
+    bool is_too_much = cases_len > TRP_CASES_MAX ||
+                       (options->filter != NULL && options->filter->tags_len > TRP_FILTER_TAGS_MAX);
+    if (is_too_much || (options->has_inbox && inbox == NULL)) {
         return TRP_EINVAL;
     }
     if (!trpi_routine_is_running(ctx)) {
