@@ -139,7 +139,7 @@ static inline trpi_actor *trpi_actor_of_task(trpi_task *task) {
 /* The block that `pid` names while its actor lives, else NULL. Any thread; a snapshot. */
 static inline trpi_actor *trpi_actor_find(trp_runtime *runtime, uint32_t index,
                                           uint32_t generation) {
-    trpi_actor *actor = trpi_table_at(&runtime->actors, index);
+    trpi_actor *actor = trpi_table_at_sized(&runtime->actors, index, sizeof *actor);
     /*
      * Acquire pairs with the release in spawn and end: a pid that is seen is seen with its actor.
      */
@@ -235,6 +235,12 @@ typedef enum trpi_owes {
     TRPI_OWES_NOTHING,  /* somebody keeps the block */
     TRPI_OWES_ENTRY     /* it is the signal inside an entry: free that */
 } trpi_owes;
+
+/*
+ * Handles a message by its kind, on behalf of the actor in the frame: the first of its mailbox, or
+ * the frame's `loose` one.
+ */
+trpi_owes trpi_actor_dispatch(trp_ctx *ctx, trpi_actor *actor, trp_message *message);
 
 /*
  * Ends the actor that holds the mailbox with `reason`, which does not lie in the frame, after

@@ -69,6 +69,7 @@ struct trp_ctx {
     uint32_t select_turn; /* where the next fair select begins */
     uint32_t spawn_depth;
     uint32_t sample_left; /* sends until the next one counted in a mailbox with the default limit */
+    bool is_traced;       /* the host wants to hear of every message */
     bool is_stepping;
     bool is_aborted; /* trp_abort has left the step; the next one cleans up */
     bool has_acked_stop;

@@ -2,9 +2,8 @@
 #include "actor/actor.h"
 #include "actor/entry.h"
 #include "actor/room.h"
-#include "message/pool_of.h"
+#include "base/rare.h"
 #include "troupe/error.h"
-#include "troupe/monitor.h"
 
 #include <string.h>
 
@@ -192,12 +191,41 @@ int trpi_deliver(trp_ctx *ctx, trp_pid to, trp_message *message) {
     return error;
 }
 
-int trp_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
+static TRPI_RARE int send_any(trp_ctx *ctx, trp_pid to, trp_message *message) {
     if (message == NULL || !release_from_sender(ctx, &message)) {
         return TRP_ENOMEM;
     }
     normalise(message);
     return trpi_deliver(ctx, to, message);
+}
+
+/* True if an actor takes a plain message of the running one, and nobody has to count it. */
+static inline bool is_open(trp_ctx *ctx, trpi_actor *actor, uint32_t generation) {
+    return actor != NULL && trpi_load(&actor->closed, TRPI_RELAXED) != generation &&
+           (trpi_load(&actor->limit, TRPI_RELAXED) & TRPI_LIMIT_EXACT) == 0 &&
+           ctx->sample_left != 0 && ctx->frame.actor != NULL;
+}
+
+/* The straight path: a message of the sender's own to an actor here. */
+int trp_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
+    if (!TRPI_USUALLY(message != NULL && message != ctx->frame.message && trp_pid_is_local(to) &&
+                      message->kind == TRPI_PLAIN && message->flags == 0)) {
+        return send_any(ctx, to, message);
+    }
+    trpi_actor *actor = trpi_actor_find(ctx->runtime, to.index, to.generation);
+    if (!TRPI_USUALLY(is_open(ctx, actor, to.generation))) {
+        return send_any(ctx, to, message);
+    }
+    ctx->sample_left--;
+    message->generation = to.generation;
+    if (trpi_mailbox_push(&actor->mailbox, &message->link, trpi_is_shared(ctx))) {
+        if (!TRPI_USUALLY(actor->pin == TRPI_NOT_PINNED)) {
+            trpi_actor_schedule(ctx, actor);
+        } else {
+            trpi_sched_ready_next(&ctx->sched, &actor->task);
+        }
+    }
+    return 0;
 }
 
 /*
@@ -267,153 +295,6 @@ bool trp_is_alive(trp_ctx *ctx, trp_pid pid) {
     return ctx->runtime->node_is_alive != NULL && ctx->runtime->node_is_alive(ctx, pid);
 }
 
-/* ---- taking and dropping ---- */
-
-/*
- * Remembers that the running actor holds a message, so that its end frees it and answers a request.
- */
-static bool hold(trp_ctx *ctx, trp_message *message) {
-    trpi_side *side = trpi_actor_side(ctx, ctx->frame.actor);
-    trpi_held *held = side == NULL ? NULL : trpi_pool_alloc(&ctx->sched.pool, sizeof *held);
-    if (held == NULL) {
-        return false;
-    }
-    held->message = message;
-    held->next = side->held;
-    held->pprev = &side->held;
-    if (held->next != NULL) {
-        held->next->pprev = &held->next;
-    }
-    side->held = held;
-    return true;
-}
-
-void trpi_unhold(trp_ctx *ctx, trp_message *message) {
-    if ((message->flags & TRPI_FLAG_TAKEN) == 0) {
-        return;
-    }
-    trpi_held *held = trpi_load(&message->link.next, TRPI_RELAXED);
-    *held->pprev = held->next;
-    if (held->next != NULL) {
-        held->next->pprev = held->pprev;
-    }
-    message->flags &= (uint8_t)~TRPI_FLAG_TAKEN;
-    trpi_pool_free(&ctx->sched.pool, held, sizeof *held);
-}
-
-/* The runtime's own message, made for the occasion: what the actor keeps is a copy. */
-static trp_message *take_scratch(trp_ctx *ctx, const trp_message *message) {
-    trp_message *copy = trp_message_copy(ctx, message);
-    if (copy != NULL) {
-        copy->kind = message->kind;
-        copy->ref = message->ref;
-        ctx->frame.message = NULL;
-    }
-    return copy;
-}
-
-void trpi_give_back_count(trpi_actor *actor, trp_message *message) {
-    give_back(actor, message->flags & TRPI_FLAGS_COUNTED);
-    message->flags &= (uint8_t)~TRPI_FLAGS_COUNTED;
-}
-
-void trpi_uncount(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
-    if ((message->flags & TRPI_FLAGS_COUNTED) != 0) {
-        trpi_give_back_count(actor, message);
-        trpi_room_check(ctx, actor);
-    }
-}
-
-void trpi_leave_mailbox(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
-    if (ctx->frame.loose == message) {
-        ctx->frame.loose = NULL;
-    } else {
-        trpi_mailbox_detach(&actor->mailbox, &message->link, trpi_is_shared(ctx));
-    }
-}
-
-trp_message *trpi_take(trp_ctx *ctx, trp_message *message, bool is_kept) {
-    if ((message->flags & TRPI_FLAG_STATIC) != 0) {
-        return take_scratch(ctx, message);
-    }
-    trpi_actor *actor = ctx->frame.actor;
-    trpi_held *newest = NULL;
-    if (is_kept) {
-        if (!hold(ctx, message)) {
-            return NULL;
-        }
-        newest = actor->side->held;
-    }
-    trpi_uncount(ctx, actor, message);
-    if (ctx->frame.loose != message) {
-        /* Set while terminate runs: it is not first any more. */
-        actor->flags &= (uint8_t)~TRPI_ACTOR_CONSUMED;
-    }
-    trpi_leave_mailbox(ctx, actor, message);
-    ctx->frame.message = NULL;
-    if (newest != NULL) {
-        message->flags |= TRPI_FLAG_TAKEN;
-        trpi_store(&message->link.next, newest, TRPI_RELAXED);
-    }
-    return message;
-}
-
-trp_message *trp_message_take(trp_ctx *ctx, trp_message *message) {
-    return message == ctx->frame.message ? trpi_take(ctx, message, true) : message;
-}
-
-void trp_message_drop(trp_ctx *ctx, trp_message *message) {
-    if (message == NULL) {
-        return;
-    }
-    if (message == ctx->frame.message) {
-        return; /* borrowed: the runtime frees it when the handler returns */
-    }
-    trpi_unhold(ctx, message);
-    if (message->kind == TRPI_REQUEST) {
-        trpi_settle(ctx, message, TRP_ECANCELED, NULL);
-    } else {
-        trpi_message_free(&ctx->sched.pool, message);
-    }
-}
-
-trp_pid trp_message_from(trp_ctx *ctx, const trp_message *message) {
-    if (message->kind != TRPI_REQUEST) {
-        return TRP_PID_NONE;
-    }
-    trpi_entry *entry = trpi_entry_find(ctx->runtime, message->ref);
-    if (entry == NULL) {
-        return TRP_PID_NONE;
-    }
-    uint64_t owner = trpi_load(&entry->owner, TRPI_RELAXED);
-    trp_pid from = {0, 0, (uint32_t)(owner >> 32), (uint32_t)owner};
-    uint64_t peer_node = trpi_load(&entry->peer_node, TRPI_RELAXED);
-    if ((peer_node & TRPI_PEER_IS_CALLER) != 0) {
-        from = trpi_entry_peer(entry);
-    }
-    /* The entry may have been freed and used again while it was read: then its ref is another. */
-    return trpi_load(&entry->ref, TRPI_ACQUIRE) == message->ref ? from : TRP_PID_NONE;
-}
-
-/* ---- what cannot be delivered ---- */
-
-static void write_failure(trp_message *message, int code, const trp_exit *reason) {
-    trpi_failure *failure = trpi_body(message);
-    size_t room = message->capacity - TRPI_MESSAGE_HEADER - offsetof(trpi_failure, text);
-    size_t length = reason == NULL ? 0 : strlen(reason->text);
-    if (length >= room) {
-        length = room - 1;
-    }
-    failure->code = code;
-    failure->exit_kind = reason == NULL ? TRP_EXIT_ERROR : reason->kind;
-    failure->exit_code = reason == NULL ? code : reason->code;
-    if (length > 0) {
-        memcpy(failure->text, reason->text, length);
-    }
-    failure->text[length] = '\0';
-    message->length = (uint32_t)(offsetof(trpi_failure, text) + length + 1);
-}
-
 bool trpi_send_reply(trp_ctx *ctx, trp_message *reply) {
     trpi_entry *entry = trpi_entry_find(ctx->runtime, reply->ref);
     uint64_t owner = entry == NULL ? 0 : trpi_load(&entry->owner, TRPI_RELAXED);
@@ -426,95 +307,14 @@ bool trpi_send_reply(trp_ctx *ctx, trp_message *reply) {
     return true;
 }
 
-void trpi_settle(trp_ctx *ctx, trp_message *request, int code, const trp_exit *reason) {
-    if ((request->flags & TRPI_FLAG_SETTLED) != 0) {
-        trpi_message_free(&ctx->sched.pool, request);
-        return;
-    }
-    if ((request->flags & TRPI_FLAG_FAILED) != 0) {
-        code = (int)(int64_t)request->tag;
-        reason = NULL;
-    }
-    request->kind = TRPI_REPLY_ERROR;
-    request->flags = 0;
-    request->type = NULL;
-    trpi_sign(ctx, request);
-    write_failure(request, code, reason);
-    (void)trpi_send_reply(ctx, request);
+void trpi_give_back_count(trpi_actor *actor, trp_message *message) {
+    give_back(actor, message->flags & TRPI_FLAGS_COUNTED);
+    message->flags &= (uint8_t)~TRPI_FLAGS_COUNTED;
 }
 
-/* The MONITOR message goes back to its watcher as the DOWN message. */
-static void send_down(trp_ctx *ctx, trp_pid target, trp_message *monitor, const trp_exit *reason) {
-    trp_down *down = trpi_body(monitor);
-    trp_pid watcher = down->pid;
-    down->pid = target;
-    down->reason = *reason;
-    monitor->kind = TRPI_DOWN;
-    monitor->flags = 0;
-    (void)trpi_deliver(ctx, watcher, monitor);
-}
-
-static void dead_letter(trp_ctx *ctx, trp_pid to, const trp_message *message, int error) {
-    trp_runtime *runtime = ctx->runtime;
-    trpi_count(&ctx->dead_letters, 1);
-    if (runtime->dead_letter != NULL) {
-        runtime->dead_letter(runtime->dead_letter_arg, ctx, to, message, error);
+void trpi_uncount(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
+    if ((message->flags & TRPI_FLAGS_COUNTED) != 0) {
+        trpi_give_back_count(actor, message);
+        trpi_room_check(ctx, actor);
     }
-    if (runtime->host.trace != NULL) {
-        trp_trace record = {TRP_TRACE_DEAD_LETTER, ctx->sched.index,
-                            (uint64_t)to.index << 32 | to.generation, 0, (uint64_t)(int64_t)error};
-        runtime->host.trace(runtime->host.self, &record);
-    }
-}
-
-static int failure_code(int error, const trp_exit *reason) {
-    return error == TRP_ENOPROC && reason->kind != TRP_EXIT_NOPROC ? TRP_EFAILED : error;
-}
-
-void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit *reason,
-                  int error) {
-    trp_exit noconnection;
-    if ((message->flags & TRPI_FLAG_PROXY) != 0) { /* it lay in a session that has ended */
-        noconnection = trp_exit_make(TRP_EXIT_NOCONNECTION, TRP_ENOCONNECTION, NULL);
-        reason = &noconnection;
-        error = TRP_ENOCONNECTION;
-    }
-    switch ((trpi_kind)message->kind) {
-    case TRPI_REQUEST:
-        if ((message->flags & TRPI_FLAG_SETTLED) == 0) {
-            dead_letter(ctx, to, message, error);
-        }
-        trpi_settle(ctx, message, failure_code(error, reason), reason);
-        return;
-    case TRPI_MONITOR:
-        send_down(ctx, to, message, reason);
-        return;
-    case TRPI_LINK:
-        trpi_send_exit(ctx, message, to, reason);
-        return;
-    case TRPI_ROOM:
-        trpi_settle(ctx, message, error, reason);
-        return;
-    case TRPI_TIMER:
-    case TRPI_DEMONITOR:
-        trpi_entry_free(ctx, trpi_entry_of_signal(message));
-        return;
-    case TRPI_PLAIN:
-        dead_letter(ctx, to, message, error);
-        break;
-    case TRPI_REPLY:
-        trpi_count(&ctx->late_replies, 1);
-        break;
-    case TRPI_REPLY_ERROR:
-    case TRPI_STOP:
-    case TRPI_KILL:
-    case TRPI_DOWN:
-    case TRPI_EXIT:
-    case TRPI_UNLINK:
-    case TRPI_UNLINK_ACK:
-    case TRPI_CALL:
-    case TRPI_STUB:
-        break;
-    }
-    trpi_message_free(&ctx->sched.pool, message);
 }

@@ -102,17 +102,6 @@ static void *refill(trpi_pool *pool, size_t class) {
     return magazine;
 }
 
-/*
- * TRP_POOL_DIRECT sends every block to the host, for builds that look for mistakes: a sanitizer
- * then sees the end of each block, and a test can make each allocation fail, not only one in a
- * slab.
- */
-#ifdef TRP_POOL_DIRECT
-enum { IS_DIRECT = 1 };
-#else
-enum { IS_DIRECT = 0 };
-#endif
-
 static void *alloc_large(trpi_pool *pool, size_t size) {
     size += sizeof(trpi_large);
     trpi_large *large = pool->host->realloc(pool->host->self, NULL, 0, size);
@@ -152,7 +141,7 @@ void trpi_depot_deinit(trpi_depot *depot, const trp_host *host) {
 }
 
 void *trpi_pool_alloc(trpi_pool *pool, size_t size) {
-    if (IS_DIRECT || size > POOL_MAX) {
+    if (TRPI_POOL_IS_DIRECT || size > POOL_MAX) {
         return alloc_large(pool, size);
     }
     size_t class = class_of(size);
@@ -181,7 +170,7 @@ static void put_aside(trpi_pool *pool, size_t class) {
 }
 
 void trpi_pool_free(trpi_pool *pool, void *memory, size_t size) {
-    if (IS_DIRECT || size > POOL_MAX) {
+    if (TRPI_POOL_IS_DIRECT || size > POOL_MAX) {
         free_large(pool, memory);
         return;
     }

@@ -78,6 +78,45 @@ void *trpi_pool_alloc(trpi_pool *pool, size_t size);
 void trpi_pool_free(trpi_pool *pool, void *block, size_t size);
 
 /*
+ * TRP_POOL_DIRECT sends every block to the host, for builds that look for mistakes: a sanitizer
+ * then sees the end of each block, and a test can make each allocation fail, not only one in a
+ * slab.
+ */
+#ifdef TRP_POOL_DIRECT
+enum { TRPI_POOL_IS_DIRECT = 1 };
+#else
+enum { TRPI_POOL_IS_DIRECT = 0 };
+#endif
+
+/* As trpi_pool_alloc, in line where the block is on the shelf: for what is made per message. */
+static inline void *trpi_pool_take(trpi_pool *pool, size_t size) {
+    size_t class = (size - 1) / TRPI_POOL_STEP;
+    if (TRPI_POOL_IS_DIRECT || class >= TRPI_POOL_CLASSES || pool->shelves[class].first == NULL) {
+        return trpi_pool_alloc(pool, size);
+    }
+    trpi_shelf *shelf = &pool->shelves[class];
+    trpi_block *block = shelf->first;
+    shelf->first = block->next;
+    shelf->count--;
+    return block;
+}
+
+/* As trpi_pool_free, in line where the shelf has room. */
+static inline void trpi_pool_put(trpi_pool *pool, void *memory, size_t size) {
+    size_t class = (size - 1) / TRPI_POOL_STEP;
+    if (TRPI_POOL_IS_DIRECT || class >= TRPI_POOL_CLASSES ||
+        pool->shelves[class].count == TRPI_MAGAZINE - 1) {
+        trpi_pool_free(pool, memory, size);
+        return;
+    }
+    trpi_shelf *shelf = &pool->shelves[class];
+    trpi_block *block = memory;
+    block->next = shelf->first;
+    shelf->first = block;
+    shelf->count++;
+}
+
+/*
  * What a request for `size` bytes really occupies: the class, or the size itself for large blocks.
  */
 size_t trpi_pool_round(size_t size);

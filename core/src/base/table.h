@@ -57,6 +57,15 @@ static inline void *trpi_table_at(const trpi_table *table, uint32_t index) {
     return slots == NULL ? NULL : slots + (size_t)(index % TRPI_TABLE_CHUNK) * table->slot_size;
 }
 
+/* The same, for who knows the slot's size and compiles it in. */
+static inline void *trpi_table_at_sized(const trpi_table *table, uint32_t index, size_t slot_size) {
+    if (index >= table->slots_max) {
+        return NULL;
+    }
+    char *slots = trpi_load(&table->chunks[index / TRPI_TABLE_CHUNK], TRPI_ACQUIRE);
+    return slots == NULL ? NULL : slots + index % TRPI_TABLE_CHUNK * slot_size;
+}
+
 /*
  * Takes a free slot: zeroed if it is new, as its last user left it otherwise. NULL: out of memory,
  * or `*full` if the table is.

@@ -14,7 +14,7 @@ trp_message *trpi_message_alloc(trpi_pool *pool, size_t length) {
         return NULL;
     }
     size_t capacity = trpi_pool_round(TRPI_MESSAGE_HEADER + length);
-    trp_message *message = trpi_pool_alloc(pool, capacity);
+    trp_message *message = trpi_pool_take(pool, capacity);
     if (message == NULL) {
         return NULL;
     }

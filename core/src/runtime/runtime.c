@@ -67,7 +67,8 @@ static int create_context(trp_runtime *runtime, unsigned index) {
     runtime->contexts[index] = ctx;
     runtime->group.schedulers[index] = &ctx->sched;
     trpi_pool_init(&ctx->sched.pool, host, &runtime->depot);
-    trpi_sched_init(&ctx->sched, &runtime->group, index, host, &actor_ops);
+    trpi_sched_init(&ctx->sched, &runtime->group, index, host, &actor_ops, runtime->config.batch);
+    ctx->is_traced = host->trace != NULL;
     return 0;
 }
 

@@ -13,13 +13,15 @@ enum {
 };
 
 void trpi_sched_init(trpi_scheduler *sched, trpi_group *group, unsigned index, const trp_host *host,
-                     const trpi_sched_ops *ops) {
+                     const trpi_sched_ops *ops, uint32_t batch_max) {
     sched->host = host;
     sched->ops = ops;
     sched->group = group;
     sched->index = index;
     sched->is_shared = group->count > 1;
     sched->poll_every = 1;
+    sched->batch = 1;
+    sched->batch_max = batch_max;
     sched->now_ns = host->now_ns(host->self);
     sched->last_poll_ns = sched->now_ns;
     trpi_wheel_init(&sched->wheel, sched->now_ns);
@@ -73,13 +75,9 @@ void trpi_sched_ready(trpi_scheduler *sched, trpi_task *task) {
     trpi_queue_push(&sched->queue, task);
 }
 
-void trpi_sched_ready_next(trpi_scheduler *sched, trpi_task *task) {
-    trpi_task *displaced = sched->run_next;
-    sched->run_next = task;
-    if (displaced != NULL) {
-        trpi_queue_push(&sched->queue, displaced);
-        check_surplus(sched);
-    }
+void trpi_sched_displace(trpi_scheduler *sched, trpi_task *displaced) {
+    trpi_queue_push(&sched->queue, displaced);
+    check_surplus(sched);
 }
 
 void trpi_sched_inject(trpi_group *group, unsigned index, trpi_task *task) {
@@ -163,6 +161,7 @@ static void poll(trpi_scheduler *sched) {
     } else if (elapsed < POLL_NS_MIN && sched->poll_every < POLL_EVERY_MAX) {
         sched->poll_every *= 2;
     }
+    sched->batch = sched->poll_every < sched->batch_max ? sched->poll_every : sched->batch_max;
     if (has_injected(sched)) {
         take_tasks(sched);
         run_calls(sched);

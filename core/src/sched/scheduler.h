@@ -54,6 +54,9 @@ struct trpi_scheduler {
     bool is_shared; /* more than one scheduler */
     bool is_now_stale;
     uint32_t poll_every; /* messages between looks at the clock and the doors */
+    uint32_t batch;      /* messages that a task may handle in a row: the less of batch_max and
+                            poll_every, so that they too are some 100 us of work at most */
+    uint32_t batch_max;
     uint32_t surplus_seen;
     uint64_t now_ns;
     uint64_t last_poll_ns;
@@ -67,13 +70,22 @@ struct trpi_scheduler {
 };
 
 void trpi_sched_init(trpi_scheduler *sched, trpi_group *group, unsigned index, const trp_host *host,
-                     const trpi_sched_ops *ops);
+                     const trpi_sched_ops *ops, uint32_t batch_max);
 
 /* Owner: makes a task ready, behind all others. */
 void trpi_sched_ready(trpi_scheduler *sched, trpi_task *task);
 
+/* Owner: puts a task that was to run next behind all others, because another one is. */
+void trpi_sched_displace(trpi_scheduler *sched, trpi_task *displaced);
+
 /* Owner: makes a task ready to run next. */
-void trpi_sched_ready_next(trpi_scheduler *sched, trpi_task *task);
+static inline void trpi_sched_ready_next(trpi_scheduler *sched, trpi_task *task) {
+    trpi_task *displaced = sched->run_next;
+    sched->run_next = task;
+    if (displaced != NULL) {
+        trpi_sched_displace(sched, displaced);
+    }
+}
 
 /* Any thread: makes a task ready on scheduler `index`. */
 void trpi_sched_inject(trpi_group *group, unsigned index, trpi_task *task);
