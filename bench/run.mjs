@@ -70,6 +70,7 @@ function directoriesOf(build) {
         peers: path.resolve(build, 'bench/peers'),
         troupe: path.resolve(build, 'native-release/bench/troupe_bench'),
         wasm: path.resolve(build, 'web-release/bench/troupe_bench.js'),
+        wasmRoutines: path.resolve(build, 'web-release/bench/troupe_bench_routines.js'),
     };
 }
 

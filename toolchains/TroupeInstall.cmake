@@ -34,9 +34,12 @@ troupe_install(core troupe_core
     "${PROJECT_SOURCE_DIR}/core/include" "${PROJECT_BINARY_DIR}/include")
 troupe_install_pkgconfig(core)
 if(EMSCRIPTEN)
+    install(TARGETS troupe_web_fibers EXPORT troupe-web COMPONENT web
+        ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
     troupe_install(web troupe_web "${PROJECT_SOURCE_DIR}/platform-web/include")
     install(FILES
         "${PROJECT_SOURCE_DIR}/toolchains/TroupeWeb.cmake"
+        "${PROJECT_SOURCE_DIR}/toolchains/asyncify.mjs"
         "${PROJECT_SOURCE_DIR}/toolchains/inline-wasm.mjs"
         "${PROJECT_SOURCE_DIR}/toolchains/emscripten.cmake"
         COMPONENT web DESTINATION "${TRP_PACKAGE_DIR}")

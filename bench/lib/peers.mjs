@@ -45,7 +45,15 @@ export function allPeers(directories) {
     });
     return [
         { ...simple('troupe', directories.troupe), title: 'Troupe' },
-        { ...script('wasm', directories.wasm), title: 'Troupe, wasm in Node' },
+        {
+            ...script('wasm', directories.wasm),
+            title: 'Troupe, wasm in Node',
+            argv: (workload, n, schedulers) => {
+                const hasRoutines = workload === 'routines' || workload === 'switch';
+                const file = hasRoutines ? directories.wasmRoutines : directories.wasm;
+                return [process.execPath, file, workload, n, schedulers];
+            },
+        },
         {
             name: 'erlang',
             title: () => `Erlang/OTP ${packageVersion('erlang-base')}`,

@@ -19,6 +19,9 @@ void bench_host_finish(void);
 /** Switches to a fiber of the host and back n times. False: this host has no fibers. */
 bool bench_host_switch(uint64_t n);
 
+/** In wasm: puts fibers into the table, in the program that has any (fibers_wasm.c, no_fibers.c). */
+void bench_host_fibers(trp_host *host);
+
 /** Bytes that the core holds, where the system does not tell (wasm). */
 uint64_t bench_host_bytes(void);
 

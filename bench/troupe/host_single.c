@@ -51,7 +51,7 @@ static void host_fatal(void *self, const char *text) {
 }
 
 void bench_host_create(const trp_runtime_config *config) {
-    const trp_host host = {
+    trp_host host = {
         .size = sizeof host,
         .realloc = host_realloc,
         .now_ns = host_now_ns,
@@ -59,6 +59,7 @@ void bench_host_create(const trp_runtime_config *config) {
         .entropy = host_entropy,
         .fatal = host_fatal,
     };
+    bench_host_fibers(&host);
     int error = trp_runtime_create(&host, config, &runtime);
     if (error != 0) {
         host_fatal(NULL, trp_error_text(error));
@@ -79,11 +80,6 @@ void bench_host_run(bench_start_fn *start, void *arg) {
 
 void bench_host_finish(void) {
     finished = true;
-}
-
-bool bench_host_switch(uint64_t n) {
-    (void)n;
-    return false;
 }
 
 uint64_t bench_host_bytes(void) {

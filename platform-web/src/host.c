@@ -22,7 +22,6 @@ TRPI_WEB_IMPORT("entropy") int trpi_web_entropy(void *bytes, size_t length);
 TRPI_WEB_IMPORT("log")
 void trpi_web_log(int level, const char *who, size_t who_length, const char *text, size_t length);
 TRPI_WEB_IMPORT("abandon") _Noreturn void trpi_web_abandon(void);
-TRPI_WEB_IMPORT("fatal") _Noreturn void trpi_web_fatal(const char *text, size_t length);
 
 /* Part of the compiler's runtime: reads and sets the stack pointer. */
 extern void *stackSave(void);
@@ -32,6 +31,11 @@ extern void stackRestore(void *stack);
 __attribute__((weak)) int trp_web_setup(trp_runtime *runtime) {
     (void)runtime;
     return TRP_OK;
+}
+
+/* Replaced in a module with routines. */
+__attribute__((weak)) void trpi_web_fibers_fill(trp_host *host) {
+    (void)host;
 }
 
 /*
@@ -147,6 +151,7 @@ int trpi_web_create(uint32_t actors_max, uint32_t mailbox_messages, double heart
                      .log = host_log,
                      .fatal = host_fatal,
                      .abandon = host_abandon};
+    trpi_web_fibers_fill(&host);
     trp_runtime_config config = {.size = sizeof config,
                                  .schedulers = 1,
                                  .actors_max = actors_max,

@@ -39,6 +39,11 @@ extern trpi_web_host trpi_web;
 
 /* Imports (js/engine.mjs). */
 #define TRPI_WEB_IMPORT(import) __attribute__((import_module("troupe"), import_name(import)))
+TRPI_WEB_IMPORT("fatal") _Noreturn void trpi_web_fatal(const char *text, size_t length);
+
+/* fibers.c: puts fibers into the table, in a module that is built for routines. */
+void trpi_web_fibers_fill(trp_host *host);
+
 /* Exports. */
 #define TRPI_WEB_EXPORT(export) __attribute__((export_name(export), visibility("default")))
 

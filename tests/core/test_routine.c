@@ -503,8 +503,7 @@ static void test_host_without_fibers_refuses(void **state) {
     (void)state;
     static fake_host fake;
     fake_init(&fake);
-    fake_fibers_start(&fake);
-    fake.table.fiber_create = NULL;
+    fake.without_fibers = true;
     assert_int_equal(fake_start(&fake, NULL), 0);
     script a = {.body = receive_three};
     assert_int_equal(script_spawn(&fake, &a), TRP_ENOTSUP);

@@ -287,23 +287,30 @@ static void test_suspended_sender_can_be_killed(void **state) {
 
 /* ---- stack overflow ---- */
 
-static int dig(int depth);
-static int (*volatile dig_again)(int depth) = dig;
+static int dig(int depth, const char *above);
+static int (*volatile dig_again)(int depth, const char *above) = dig;
 
-/* As deep as asked for; no compiler makes a loop of it. */
-static int dig(int depth) {
-    volatile char room[512];
-    for (size_t i = 0; i < sizeof room; i += 64) {
-        room[i] = (char)depth;
-    }
-    return depth == 0 ? room[0] : dig_again(depth - 1) + room[64];
+/* As deep as asked for. Each frame looks at the one above, so that no compiler does without them. */
+static int dig(int depth, const char *above) {
+    char room[512];
+    memset(room, depth, sizeof room);
+    return depth == 0 ? above[5] : dig_again(depth - 1, room) + room[64];
 }
+
+#if defined(__EMSCRIPTEN__)
+/* Beyond the 8 KiB that a routine has there, and not beyond the 4 KiB that an overflow is allowed to spoil. */
+enum { TOO_DEEP = 18, IS_LEFT_AT_ONCE = 0 };
+#else
+enum { TOO_DEEP = 1000 * 1000, IS_LEFT_AT_ONCE = 1 };
+#endif
 
 static int overflow(trp_ctx *ctx, script *self) {
     trp_message *message = NULL;
     (void)trp_receive(ctx, NULL, TRP_NEVER, &message);
     (void)trp_message_take(ctx, message);
-    script_note(self, dig_again(1000 * 1000));
+    script_note(self, dig_again(TOO_DEEP, "the top"));
+    (void)trp_yield(ctx);
+    script_note(self, 0);
     return 0;
 }
 
@@ -322,7 +329,7 @@ static void test_overflow_ends_the_routine_alone(void **state) {
         script_start(fake, &a);
         SCRIPT_SEND(fake, a.pid, 1, 2);
         assert_string_equal(script_ended(&a, TRP_EXIT_ERROR, TRP_EFAILED)->text, "stack overflow");
-        assert_int_equal(a.values_len, 0);
+        assert_int_equal(a.values_len, IS_LEFT_AT_ONCE ? 0 : 1);
         SCRIPT_SEND(fake, other.pid, 8);
     }
     SCRIPT_ASSERT(&other, 8, 8, 8);

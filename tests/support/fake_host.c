@@ -252,7 +252,7 @@ int fake_start(fake_host *fake, const trp_runtime_config *config) {
         fake->scheduler[i].last = TRP_STEP_MORE;
         fake->scheduler[i].deadline_ns = TRP_NEVER;
     }
-    if (fake->fibers == NULL) {
+    if (!fake->without_fibers) {
         fake_fibers_start(fake);
     }
     return trp_runtime_create(&fake->table, config, &fake->runtime);

@@ -71,8 +71,8 @@ typedef struct fake_host {
     atomic_flag log_lock;
     uint32_t logs_len; /* ever; the last FAKE_LOG_LINES are kept */
     fake_log_line logs[FAKE_LOG_LINES];
-    struct trpi_fiber_pool
-        *fibers; /* where this build has any; a test may take them out of `table` */
+    struct trpi_fiber_pool *fibers;
+    bool without_fibers; /* a test may want a host that has none */
     _Atomic uint64_t fibers_live;
     bool print_logs;
     bool fatal_expected; /* else a fatal ends the test program */

@@ -5,7 +5,8 @@
  * A routine is a behaviour with a stack of its own: it is spawned, linked, monitored and sent to
  * like any other actor, and everything that actors can do it can do. What it can do besides is to
  * wait in the middle of its body; its scheduler runs others meanwhile. A routine that has begun
- * stays on its scheduler. Where the host has no fibers (host.h), it ends at once with TRP_ENOTSUP.
+ * stays on its scheduler. Where the host has no fibers (host.h), which in wasm is a module that was
+ * not built with ROUTINES (docs/web.md), trp_spawn refuses it with TRP_ENOTSUP.
  *
  *     static int greet(trp_ctx *ctx, void *arg) {
  *         trp_message *message;

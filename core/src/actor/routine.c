@@ -57,19 +57,14 @@ int trp_routine_init(trp_ctx *ctx, void *memory, const void *arg) {
     return trp_send(ctx, trp_self(ctx), trp_message_new_bytes(ctx, NULL, 0));
 }
 
-static void yield(trp_ctx *ctx) {
-    ctx->runtime->host.fiber_yield(ctx->runtime->host.self);
-}
-
-/* What a fiber runs: the body, once. */
-static void run_body(void *arg) {
+void trpi_routine_main(void *arg) {
     trpi_actor *actor = arg;
     routine_state *state = trpi_actor_state(actor);
     const trp_routine *routine = routine_of(actor);
     void *body_arg = routine->arg_size == 0 ? NULL : (char *)state + TRP_ROUTINE_STATE;
     state->result = routine->body(state->ctx, body_arg);
     state->is_done = true;
-    yield(state->ctx);
+    trpi_routine_yield(state->ctx);
 }
 
 /* Gives the routine its fiber and ties it to this scheduler. */
@@ -81,7 +76,7 @@ static bool begin(trp_ctx *ctx, trpi_actor *actor, routine_state *state) {
     if (side == NULL) {
         return false;
     }
-    side->fiber = host->fiber_create(host->self, stack_size, run_body, actor);
+    side->fiber = host->fiber_create(host->self, stack_size, trpi_routine_main, actor);
     actor->pin = (uint8_t)ctx->sched.index;
     state->ctx = ctx;
     return side->fiber != NULL;
@@ -151,7 +146,7 @@ bool trpi_routine_abort(trp_ctx *ctx, const trp_exit *reason) {
     }
     ctx->frame.is_ending = true;
     ctx->frame.ending = *reason;
-    yield(ctx);
+    trpi_routine_yield(ctx);
     return true;
 }
 
@@ -170,7 +165,7 @@ int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref
     } else if (ctx->frame.actor->side->stash != NULL) {
         trpi_stash_unfilter(ctx->frame.actor->side->stash);
     }
-    yield(ctx);
+    trpi_routine_yield(ctx);
     *message = state->message;
     return 0;
 }
@@ -188,7 +183,7 @@ void trpi_routine_pause(trp_ctx *ctx) {
     trp_message *borrowed = ctx->frame.message;
     state->borrowed = borrowed == NULL ? NULL : trpi_take(ctx, borrowed, false);
     state->is_paused = true;
-    yield(ctx);
+    trpi_routine_yield(ctx);
 }
 
 void trpi_routine_resume(trp_ctx *ctx, trpi_actor *actor) {
@@ -308,7 +303,9 @@ int trp_yield(trp_ctx *ctx) {
     if (in_body(ctx) == NULL) {
         return TRP_ESTATE;
     }
-    /* The batch ends behind a message that is gone: what it had borrowed ends here and not later. */
+    /*
+     * The batch ends behind a message that is gone: what it had borrowed ends here and not later.
+     */
     trp_message *borrowed = ctx->frame.message;
     if (borrowed != NULL && (borrowed->flags & TRPI_FLAG_STATIC) == 0) {
         trpi_actor_dispose(ctx, trpi_take(ctx, borrowed, false), TRPI_OWES_FREE);

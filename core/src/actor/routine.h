@@ -11,6 +11,12 @@ bool trpi_routine_is_running(trp_ctx *ctx);
 /* A timer whose timeout ends a wait. With no delay it fires behind what has come already. */
 int trpi_routine_arm(trp_ctx *ctx, uint64_t delay_ns, trp_ref *ref);
 
+/* What a routine's fiber runs: the body, once. Not static, so that tools can be told of it by name. */
+void trpi_routine_main(void *arg);
+
+/* Leaves the running routine's fiber; returns when it is switched to again. */
+void trpi_routine_yield(trp_ctx *ctx);
+
 /*
  * If the running actor is a routine in its body: ends it for `reason` and never comes back. False:
  * it is none.

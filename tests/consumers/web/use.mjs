@@ -5,7 +5,10 @@ const [packageDirectory, page] = process.argv.slice(2);
 const { createRuntime } = await import(pathToFileURL(`${packageDirectory}/slim.mjs`));
 const runtime = await createRuntime({ wasm: import(pathToFileURL(page)) });
 const mirror = await runtime.spawn('mirror');
-const answer = await runtime.call(mirror, { hello: ['from', 2] });
+const answers = [];
+for (const actor of [mirror, await runtime.spawn('asker')]) {
+  answers.push(JSON.stringify(await runtime.call(actor, { hello: ['from', 2] })));
+}
 await runtime.close();
-console.log(`page: ${JSON.stringify(answer)}`);
-process.exitCode = JSON.stringify(answer) === '{"hello":["from",2]}' ? 0 : 1;
+console.log(`page: ${answers.join(' ')}`);
+process.exitCode = answers.every((answer) => answer === '{"hello":["from",2]}') ? 0 : 1;
