@@ -21,7 +21,9 @@ const { values: options } = parseArgs({
     },
 });
 const build = path.resolve(options.build, 'web-release');
-const { createRuntime } = await import(pathToFileURL(path.join(build, 'platform-web/package/slim.mjs')));
+const packed = (file) => import(pathToFileURL(path.join(build, 'platform-web/package', file)));
+await packed('node.mjs');
+const { createRuntime } = await packed('slim.mjs');
 const wasm = await WebAssembly.compile(readFileSync(path.join(build, 'bench/bench_actors.wasm')));
 /** Sends before the sender lets others run, and so the size of a batch. */
 const SLICE = 1000;
@@ -86,15 +88,15 @@ async function main() {
     const there = worker.ref('counter');
     const bare = new Worker(PEER_WORKER, { eval: true });
     const small = { $type: 'bench.Item', value: 1 };
-    const packed = { $type: 'bench.Item', value: 1, payload: new Uint8Array(56) };
+    const large = { $type: 'bench.Item', value: 1, payload: new Uint8Array(56) };
     const rows = [
         ['JavaScript to a C actor, one way, in batches', () => oneWay(runtime, here, small, 200000)],
-        ['the same, 64 bytes', () => oneWay(runtime, here, packed, 200000)],
+        ['the same, 64 bytes', () => oneWay(runtime, here, large, 200000)],
         ['JavaScript calls a C actor, one after the other', () => roundTrips(runtime, here, small, 5000)],
         ['the same, 1,000 calls at once, a call', () => callsAtOnce(runtime, here, small, 50000)],
-        ['to an actor in a worker, one way, 64 bytes', () => oneWay(runtime, there, packed, 100000)],
-        ['call to an actor in a worker', () => roundTrips(runtime, there, packed, 2000)],
-        ['bare postMessage to a worker, one way, 64 bytes', () => postMessageOneWay(bare, packed, 50000)],
+        ['to an actor in a worker, one way, 64 bytes', () => oneWay(runtime, there, large, 100000)],
+        ['call to an actor in a worker', () => roundTrips(runtime, there, large, 2000)],
+        ['bare postMessage to a worker, one way, 64 bytes', () => postMessageOneWay(bare, large, 50000)],
         ['bare postMessage to a worker and back', () => postMessageRoundTrips(bare, 2000)],
     ];
     const runs = rows.map(() => []);
