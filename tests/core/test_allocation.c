@@ -70,6 +70,17 @@ static void use_services(trp_ctx *ctx, scene *all) {
     int error = trp_offload(ctx, &work, NULL);
     all->result = worst(all->result, error);
     all->expected += error == 0;
+    trp_ref port;
+    error = trp_output_port_open(ctx, &port);
+    if (error == 0) {
+        error = trp_output_port_subscribe(ctx, port, NULL, NULL);
+        trp_message *message = probe_value(ctx, 1);
+        int published = trp_output_port_publish(ctx, port, message);
+        all->expected += error == 0 && published == 0;
+        all->result = worst(all->result, published);
+        trp_message_drop(ctx, message);
+    }
+    all->result = worst(all->result, error);
     probe *helper = &all->helper;
     trp_pid pid;
     bool is_new;

@@ -389,6 +389,136 @@ static void test_name_has_one_actor_however_many_want_it(void **state) {
     assert_true(names.spawned > NAMES);
 }
 
+/* ---- output ports ---- */
+
+enum { MESSAGES = 3000, READERS = 8, PASSERS = 40 };
+
+static struct {
+    trp_ref port;
+    atomic_uint joined;
+    atomic_uint got;
+    atomic_uint closed;
+    atomic_uint passed;
+    atomic_uint odd; /* out of order, or lost */
+    trp_output_port_stats stats;
+} ports;
+
+typedef struct port_reader {
+    uint64_t last;
+    bool is_passing; /* leaves after some messages, by ending or unsubscribing */
+    trp_ref ref;
+} port_reader;
+
+static int reader_init(trp_ctx *ctx, void *state, const void *arg) {
+    port_reader *self = state;
+    self->is_passing = *(const bool *)arg;
+    trp_subscription options = {.size = sizeof options, .limit = 16, .policy = TRP_MAILBOX_SUSPEND};
+    int error = trp_output_port_subscribe(ctx, ports.port, &options, &self->ref);
+    atomic_fetch_add(&ports.joined, error == 0);
+    return error;
+}
+
+static void reader_handle(trp_ctx *ctx, void *state, trp_message *message) {
+    port_reader *self = state;
+    if (trp_message_is(message, &trp_output_port_closed_type)) {
+        const trp_output_port_closed *closed = trp_message_body(message);
+        bool is_whole = self->last == MESSAGES && closed->lost == 0;
+        if (!self->is_passing) {
+            atomic_fetch_add(&ports.odd, is_whole ? 0 : 1);
+            atomic_fetch_add(&ports.closed, 1);
+        }
+        trp_stop_self(ctx);
+        return;
+    }
+    uint64_t value;
+    memcpy(&value, trp_message_body(message), sizeof value);
+    atomic_fetch_add(&ports.odd, self->last == 0 || value == self->last + 1 ? 0 : 1);
+    self->last = value;
+    atomic_fetch_add(&ports.got, 1);
+    if (self->is_passing && value % 5 == 0) {
+        (void)trp_output_port_unsubscribe(ctx, self->ref);
+        atomic_fetch_add(&ports.passed, 1);
+        trp_stop_self(ctx);
+    } else if (self->is_passing && value % 7 == 0) {
+        atomic_fetch_add(&ports.passed, 1);
+        (void)trp_kill(ctx, trp_self(ctx));
+    }
+}
+
+static const trp_behaviour reader_behaviour = {
+    TRP_BEHAVIOUR("test.reader"),
+    .state_size = sizeof(port_reader),
+    .init = reader_init,
+    .handle = reader_handle,
+};
+
+static int spawn_readers(trp_ctx *ctx, void *arg) {
+    const bool *is_passing = arg;
+    int error = 0;
+    for (int i = 0; i < (*is_passing ? PASSERS : READERS) && error == 0; i++) {
+        error = trp_spawn(ctx, &reader_behaviour, arg, NULL);
+    }
+    return error;
+}
+
+static int publish_all(trp_ctx *ctx, void *arg) {
+    (void)arg;
+    trp_message *go;
+    if (trp_output_port_open(ctx, &ports.port) != 0 ||
+        trp_receive(ctx, NULL, TRP_NEVER, &go) != 0) {
+        return 1;
+    }
+    for (uint64_t i = 1; i <= MESSAGES; i++) {
+        trp_message *message = trp_message_new_bytes(ctx, &i, sizeof i);
+        int error = trp_output_port_publish(ctx, ports.port, message);
+        atomic_fetch_add(&ports.odd, error == 0 ? 0 : 1);
+        trp_message_drop(ctx, message);
+    }
+    return trp_output_port_read_stats(ctx, ports.port, &ports.stats);
+}
+
+static const trp_routine port_owner = {TRP_ROUTINE("test.owner", publish_all, 0)};
+
+static int spawn_owner(trp_ctx *ctx, void *arg) {
+    return trp_spawn(ctx, &port_owner.behaviour, NULL, arg);
+}
+
+static int tell_owner(trp_ctx *ctx, void *arg) {
+    return trp_send(ctx, *(trp_pid *)arg, trp_message_new_bytes(ctx, NULL, 0));
+}
+
+static int look_for_port(trp_ctx *ctx, void *arg) {
+    (void)ctx;
+    (void)arg;
+    return ports.port == 0 ? TRP_ENOENT : 0; /* on the owner's scheduler */
+}
+
+static void test_port_keeps_its_order_across_schedulers(void **state) {
+    (void)state;
+    trp_native *native = start_host(SCHEDULERS);
+    trp_pid owner;
+    bool stays = false;
+    bool passes = true;
+    assert_int_equal(trp_native_call_wait(native, 0, spawn_owner, &owner), 0);
+    for (int ms = 0; trp_native_call_wait(native, 0, look_for_port, NULL) != 0; ms++) {
+        assert_true(ms < WAIT_MS);
+        usleep(1000);
+    }
+    for (unsigned i = 0; i < SCHEDULERS; i++) {
+        assert_int_equal(trp_native_call_wait(native, i, spawn_readers, &stays), 0);
+    }
+    assert_int_equal(trp_native_call_wait(native, 0, tell_owner, &owner), 0);
+    for (unsigned i = 0; i < SCHEDULERS; i++) {
+        (void)trp_native_call_wait(native, i, spawn_readers, &passes); /* while it publishes */
+    }
+    wait_for(&ports.closed, SCHEDULERS * READERS);
+    end_host(native);
+    assert_int_equal(ports.odd, 0);
+    assert_in_range(ports.got, SCHEDULERS * READERS * MESSAGES, UINT32_MAX);
+    assert_true(ports.stats.accepted >= SCHEDULERS * READERS * MESSAGES);
+    assert_int_equal(ports.stats.published, MESSAGES);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_work_of_many_actors_ends_in_one_place_each),
@@ -396,6 +526,7 @@ int main(void) {
         cmocka_unit_test(test_routine_times_out_and_the_stop_waits_for_the_work),
         cmocka_unit_test(test_host_that_never_started_waits_for_its_work),
         cmocka_unit_test(test_name_has_one_actor_however_many_want_it),
+        cmocka_unit_test(test_port_keeps_its_order_across_schedulers),
     };
     return cmocka_run_group_tests_name("services on threads", tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include "troupe/name.h"
 #include "troupe/node.h"
 #include "troupe/offload.h"
+#include "troupe/output_port.h"
 #include "troupe/pid.h"
 #include "troupe/request.h"
 #include "troupe/routine.h"

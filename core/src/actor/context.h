@@ -112,6 +112,7 @@ struct trp_runtime {
     void (*publish_names)(trp_ctx *ctx, trpi_actor *actor);
     void *names;            /* the registry of names */
     trpi_atomic_ptr groups; /* made by group.c on first use */
+    trpi_atomic_ptr ports;  /* made by output_port.c on first use */
     trpi_route_fn *route;   /* set by the node floor; NULL: no other nodes */
     void *node;             /* the node floor's */
     void (*node_destroy)(trp_runtime *runtime);

@@ -66,6 +66,9 @@ static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
         return TRPI_OWES_FREE;
     }
     trpi_wait *wait = entry->kind == TRPI_ENTRY_WAIT ? entry->u.wait : NULL;
+    if (wait != NULL && wait->admits != NULL && !wait->admits(ctx, wait, message)) {
+        return TRPI_OWES_NOTHING;
+    }
     if (wait == NULL || wait->woken(ctx, wait)) {
         trpi_entry_release(ctx, entry);
     }

@@ -28,6 +28,8 @@ typedef struct trpi_wait {
     void (*end)(trp_ctx *ctx, struct trpi_wait *wait); /* the entry is given up: frees it */
     bool (*woken)(trp_ctx *ctx,
                   struct trpi_wait *wait); /* the answer has come: true if that ends it */
+    /* Optional, asked before: false if nobody is to see the answer, which has been disposed of. */
+    bool (*admits)(trp_ctx *ctx, struct trpi_wait *wait, trp_message *answer);
 } trpi_wait;
 
 enum {

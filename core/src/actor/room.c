@@ -10,7 +10,7 @@ static bool has_room(const trpi_actor *actor) {
     return trpi_load(&actor->waiting, TRPI_RELAXED) <= limit / 2;
 }
 
-static void answer(trp_ctx *ctx, trp_message *question) {
+void trpi_room_answer(trp_ctx *ctx, trp_message *question) {
     question->kind = TRPI_REPLY;
     (void)trpi_send_reply(ctx, question);
 }
@@ -30,31 +30,37 @@ static bool prepare(trp_ctx *ctx, trpi_entry **entry, trpi_stash **stash, trp_me
     return true;
 }
 
-void trpi_room_ask(trp_ctx *ctx, trp_pid to) {
+trp_message *trpi_room_question(trp_ctx *ctx, trp_pid to) {
     trpi_actor *actor = ctx->frame.actor;
     bool is_muted = actor != NULL && actor->side != NULL && actor->side->stash != NULL &&
                     trpi_stash_muted_by(actor->side->stash) != 0;
     if (actor == NULL || is_muted || trp_pid_equal(to, trp_self(ctx))) {
-        return;
+        return NULL;
     }
     trpi_entry *entry;
     trpi_stash *stash;
     trp_message *question;
     if (!prepare(ctx, &entry, &stash, &question)) {
-        return;
+        return NULL;
     }
-    trp_ref ref = trpi_load(&entry->ref, TRPI_RELAXED);
     question->kind = TRPI_ROOM;
-    question->ref = ref;
-    trpi_stash_mute(stash, ref);
-    (void)trpi_deliver(ctx, to, question);
-    trpi_routine_pause(ctx);
+    question->ref = trpi_load(&entry->ref, TRPI_RELAXED);
+    trpi_stash_mute(stash, question->ref);
+    return question;
+}
+
+void trpi_room_ask(trp_ctx *ctx, trp_pid to) {
+    trp_message *question = trpi_room_question(ctx, to);
+    if (question != NULL) {
+        (void)trpi_deliver(ctx, to, question);
+        trpi_routine_pause(ctx);
+    }
 }
 
 void trpi_room_asked(trp_ctx *ctx, trpi_actor *actor, trp_message *question) {
     trpi_side *side = has_room(actor) ? NULL : trpi_actor_side(ctx, actor);
     if (side == NULL) {
-        answer(ctx, question);
+        trpi_room_answer(ctx, question);
         return;
     }
     trpi_store(&question->link.next, side->room_asked, TRPI_RELAXED);
@@ -66,7 +72,7 @@ void trpi_room_end(trp_ctx *ctx, trpi_side *side) {
     side->room_asked = NULL;
     while (question != NULL) {
         trp_message *next = trpi_load(&question->link.next, TRPI_RELAXED);
-        answer(ctx, question);
+        trpi_room_answer(ctx, question);
         question = next;
     }
 }

@@ -17,6 +17,14 @@
  */
 void trpi_room_ask(trp_ctx *ctx, trp_pid to);
 
+/*
+ * The two halves of it, for other things that fill up: mutes the running actor because of `to` and
+ * returns the question, which stays with the caller until it answers it; NULL if the actor is muted
+ * already, is `to` itself or there is no memory. Who asks from a routine pauses it afterwards.
+ */
+trp_message *trpi_room_question(trp_ctx *ctx, trp_pid to);
+void trpi_room_answer(trp_ctx *ctx, trp_message *question);
+
 /* Receiver: keeps the question (taken) until there is room, or answers at once. */
 void trpi_room_asked(trp_ctx *ctx, trpi_actor *actor, trp_message *question);
 
