@@ -163,6 +163,69 @@ static void test_error_from_a_third_node_does_not_overtake(void **state) {
     check_order(*state, C, tell_and_refuse);
 }
 
+/* ---- what cannot leave its node ---- */
+
+static void close_thing(trp_ctx *ctx, void *resource) {
+    (void)ctx;
+    ++*(uint32_t *)resource;
+}
+
+static const trp_resource_kind thing_kind = {"thing", close_thing};
+
+static trp_message *with_thing(trp_ctx *ctx, uint32_t *closed) {
+    trp_message *message = probe_value(ctx, 5);
+    assert_int_equal(trp_message_attach(ctx, &message, &thing_kind, closed), 0);
+    return message;
+}
+
+typedef struct errand {
+    trp_pid to;
+    uint32_t closed;
+    trp_ref ref;
+} errand;
+
+static void send_things(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    errand *what = arg;
+    trp_message *refused = with_thing(ctx, &what->closed);
+    assert_int_equal(trp_try_send(ctx, what->to, refused), TRP_ENOTSUP);
+    assert_int_equal(what->closed, 0); /* it is still ours, with all that it carries */
+    assert_int_equal(trp_send(ctx, what->to, refused), TRP_ENOTSUP);
+    assert_int_equal(what->closed, 1);
+    trp_message *message = with_thing(ctx, &what->closed);
+    assert_int_equal(trp_request(ctx, what->to, message, TRP_NEVER, &what->ref), 0);
+    assert_int_equal(what->closed, 2);
+}
+
+static void reply_with_thing(trp_ctx *ctx, probe *self, trp_message *message) {
+    assert_int_equal(trp_reply(ctx, message, with_thing(ctx, self->arg)), 0);
+}
+
+static void assert_unsupported(const probe *who, uint32_t at, trp_ref ref) {
+    assert_true(at < who->events_len);
+    assert_true(who->events[at].ref == ref);
+    assert_ptr_equal(who->events[at].type, &trp_request_error_type);
+    assert_int_equal(who->events[at].body.error.code, TRP_ENOTSUP);
+}
+
+static void test_what_carries_something_does_not_leave_its_node(void **state) {
+    net *n = *state;
+    uint32_t closed = 0;
+    probe a = {0};
+    probe b = {.on_message = reply_with_thing, .arg = &closed};
+    start(n, A, &a, "caller");
+    start(n, B, &b, "worker");
+    errand what = {.to = net_name(n, A, B, "worker")};
+    probe_do(n->hosts[A], &a, send_things, &what);
+    net_run(n);
+    assert_int_equal(b.events_len, 0);
+    assert_unsupported(&a, 0, what.ref);
+    trp_ref ref = ask(n, &a, what.to); /* and no more does a reply */
+    assert_unsupported(&a, 1, ref);
+    assert_int_equal(closed, 1);
+    assert_true(net_is_up(&n->links[0]));
+}
+
 #define NET_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -173,6 +236,7 @@ int main(void) {
         NET_TEST(test_end_of_a_delegate_does_not_overtake_its_messages),
         NET_TEST(test_reply_from_a_third_node_does_not_overtake),
         NET_TEST(test_error_from_a_third_node_does_not_overtake),
+        NET_TEST(test_what_carries_something_does_not_leave_its_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

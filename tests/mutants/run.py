@@ -99,11 +99,16 @@ MUTANTS = [
      "    } else {\n        trpi_message_free", "channel"),
     (65, "delegate_answers_twice", "actor/request.c", "    (void)trp_send(ctx, to, request);\n    return 0;",
      "    (void)trp_reply_error(ctx, request, TRP_ECANCELED, NULL);\n    (void)trp_send(ctx, to, request);\n    return 0;", "delegation"),
-    (66, "deadline_of_the_last_user", "actor/entry.c", "    set_deadline(entry, TRP_NEVER);\n", "", "delegation"),
+    (66, "deadline_of_the_last_user", "actor/request.c", "uint64_t deadline = TRP_NEVER;", "uint64_t deadline = trpi_load(&entry->deadline_ns, TRPI_RELAXED);", "delegation"),
     (66, "all_the_time_from_the_start", "actor/request.c", "deadline > now ? deadline - now : 0", "deadline", "delegation"),
     (67, "reply_goes_where_the_request_went", "node/inbound.c", "(answer->reserved & TRPI_SIGNED) != 0 ?", "false ?", "node_request"),
-    (67, "hub_does_not_sign", "node/inbound.c", "    trpi_sign(ctx, reply);\n", "", "node_request"),
+    (67, "nobody_signs", "actor/send.c", "(uint16_t)(replier->slot.index | TRPI_SIGNED)", "0", "node_request"),
     (68, "pieces_overwrite_each_other", "message/bytes.c", "trpi_body(writer->builder.message) + at", "trpi_body(writer->builder.message)", "bytes"),
+    (82, "taken_out_twice", "actor/resource.c", "        found->resource = NULL;\n", "", "resource"),
+    (83, "cargo_leaks", "message/message.c", "    if (trpi_message_carries(message)) {", "    if (false) {", "resource"),
+    (83, "failed_request_keeps_its_cargo", "actor/discard.c", "    trpi_message_unload(&ctx->sched.pool, request);\n", "", "resource"),
+    (84, "end_is_not_released", "service/channel_resource.c", "    trp_channel_release(ctx, channel, TRP_CHANNEL_SEND);\n", "", "resource"),
+    (85, "cargo_is_lost_on_the_way", "node/encode.c", "        fail(encoder, TRP_ENOTSUP);\n", "", "node_request"),
 ]
 
 def sources(root, folder):

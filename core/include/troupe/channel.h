@@ -20,6 +20,7 @@
 
 #include "troupe/actor.h"
 #include "troupe/filter.h"
+#include "troupe/resource.h"
 #include "troupe/type.h"
 
 TRP_BEGIN_DECLS
@@ -47,6 +48,12 @@ TRP_API void trp_channel_clone(trp_channel *channel, trp_channel_end end);
 
 /** Gives an end up; the last of a side closes the channel. Accepts NULL. */
 TRP_API void trp_channel_release(trp_ctx *ctx, trp_channel *channel, trp_channel_end end);
+
+/**
+ * By trp_channel_end: the kinds under which ends travel in messages (resource.h). The resource is
+ * the trp_channel; a message that carries an end and is freed releases it.
+ */
+TRP_API extern const trp_resource_kind trp_channel_end_kinds[2];
 
 /** Holds the memory of a channel without keeping it open. */
 TRP_API void trp_channel_hold(trp_channel *channel);

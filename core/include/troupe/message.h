@@ -88,7 +88,8 @@ TRP_API trp_pid trp_message_from(trp_ctx *ctx, const trp_message *message);
 TRP_API trp_message *trp_message_take(trp_ctx *ctx, trp_message *message);
 
 /**
- * Copies a message: same type, tag and payload, but not a request. Returns owned, or NULL when out
+ * Copies a message: same type, tag and payload, but not a request, and without what it carries
+ * (resource.h). Returns owned, or NULL when out
  * of memory.
  */
 TRP_API trp_message *trp_message_copy(trp_ctx *ctx, const trp_message *message);

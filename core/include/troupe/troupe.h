@@ -25,6 +25,7 @@
 #include "troupe/output_port.h"
 #include "troupe/pid.h"
 #include "troupe/request.h"
+#include "troupe/resource.h"
 #include "troupe/routine.h"
 #include "troupe/runtime.h"
 #include "troupe/supervisor.h"

@@ -212,19 +212,11 @@ void trpi_settle(trp_ctx *ctx, trp_message *request, int code, const trp_exit *r
 
 /*
  * Sends a reply, or an error made of a request, to the caller that its ref names, and takes it.
- * False if nobody waits any more.
- */
-bool trpi_send_reply(trp_ctx *ctx, trp_message *reply);
-
-/*
- * Notes in a reply which actor has given it, as far as a session wants to know: the reply must stay
- * behind what else that actor has sent. 0: nobody.
+ * False if nobody waits any more. `reserved` then tells a session which actor has given it (the low
+ * bits of its index and TRPI_SIGNED, or 0): it must stay behind what else that actor has sent.
  */
 #define TRPI_SIGNED 0x8000u
-static inline void trpi_sign(const trp_ctx *ctx, trp_message *reply) {
-    const trpi_actor *replier = ctx->frame.actor;
-    reply->reserved = replier == NULL ? 0 : (uint16_t)(replier->slot.index | TRPI_SIGNED);
-}
+bool trpi_send_reply(trp_ctx *ctx, trp_message *reply);
 
 /* Runs an actor for one batch: the scheduler's `run`. */
 uint32_t trpi_actor_run(trpi_scheduler *sched, trpi_task *task);

@@ -84,6 +84,8 @@ struct trp_ctx {
     trpi_atomic_u64 failures;
     trpi_atomic_u64 timers_armed;
     trpi_atomic_u64 timers_ended;
+    trpi_cargo *unloading; /* cargo to be released, by the call of resource.c that is at it */
+    bool is_unloading;
     trpi_scratch scratch;
 };
 

@@ -35,10 +35,10 @@ void trpi_settle(trp_ctx *ctx, trp_message *request, int code, const trp_exit *r
         code = (int)(int64_t)request->tag;
         reason = NULL;
     }
+    trpi_message_unload(&ctx->sched.pool, request);
     request->kind = TRPI_REPLY_ERROR;
     request->flags = 0;
     request->type = NULL;
-    trpi_sign(ctx, request);
     write_failure(request, code, reason);
     (void)trpi_send_reply(ctx, request);
 }

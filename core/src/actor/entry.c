@@ -26,11 +26,6 @@ static void init_signal(trpi_entry *entry, trp_ref ref) {
     signal->capacity = sizeof *signal + sizeof entry->timeout;
 }
 
-/* Release pairs with the acquire in trp_request_time_left: a new deadline is seen with a new ref. */
-static void set_deadline(trpi_entry *entry, uint64_t deadline_ns) {
-    trpi_store(&entry->deadline_ns, deadline_ns, TRPI_RELEASE);
-}
-
 trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind) {
     trpi_actor *actor = ctx->frame.actor;
     bool is_full;
@@ -45,7 +40,6 @@ trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind) {
     entry->kind = (uint8_t)kind;
     entry->u.period_ns = 0;
     trpi_store(&entry->timer_state, TRPI_TIMER_IDLE, TRPI_RELAXED);
-    set_deadline(entry, TRP_NEVER);
     trp_pid owner = trpi_actor_pid(actor);
     trpi_store(&entry->owner, (uint64_t)owner.index << 32 | owner.generation, TRPI_RELAXED);
     trpi_entry_set_peer(entry, TRP_PID_NONE);
@@ -122,7 +116,6 @@ void trpi_entry_arm(trp_ctx *ctx, trpi_entry *entry, uint64_t delay_ns) {
     uint64_t now = trpi_sched_now(&ctx->sched);
     uint64_t deadline = delay_ns > TRP_NEVER - 1 - now ? TRP_NEVER - 1 : now + delay_ns;
     entry->wheel = (uint8_t)ctx->sched.index;
-    set_deadline(entry, deadline);
     trpi_store(&entry->timer_state, TRPI_TIMER_ARMED, TRPI_RELAXED);
     trpi_wheel_arm(&ctx->sched.wheel, &entry->timer, deadline);
     trpi_count(&ctx->timers_armed, 1);

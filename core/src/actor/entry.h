@@ -56,7 +56,7 @@ struct trpi_entry {
         trp_message *
             message; /* SEND_AFTER: to be sent; MONITOR: the MONITOR block as long as the target has it */
     } u;
-    trpi_atomic_u64 deadline_ns; /* of a request, for its callee; TRP_NEVER: none. Read by anyone */
+    trpi_atomic_u64 deadline_ns; /* REQUEST: for the callee; TRP_NEVER: none. Read by anyone */
     trpi_atomic_u32 timer_state;
     uint8_t kind;
     uint8_t wheel;

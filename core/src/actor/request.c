@@ -23,9 +23,13 @@ static void send_request(trp_ctx *ctx, trpi_entry *entry, trp_pid to, trp_messag
     message->kind = TRPI_REQUEST;
     message->flags = 0;
     message->ref = trpi_load(&entry->ref, TRPI_RELAXED);
+    uint64_t deadline = TRP_NEVER;
     if (timeout_ns != TRP_NEVER) {
         trpi_entry_arm(ctx, entry, timeout_ns);
+        deadline = entry->timer.deadline_ns;
     }
+    /* Release pairs with the acquire in trp_request_time_left: it is seen with the entry's ref. */
+    trpi_store(&entry->deadline_ns, deadline, TRPI_RELEASE);
     (void)trpi_deliver(ctx, to, message);
 }
 
@@ -135,7 +139,6 @@ int trp_reply(trp_ctx *ctx, trp_message *request, trp_message *reply) {
     reply->kind = TRPI_REPLY;
     reply->flags = 0;
     reply->ref = request->ref;
-    trpi_sign(ctx, reply);
     if (!trpi_send_reply(ctx, reply)) {
         trpi_count(&ctx->late_replies, 1);
     }

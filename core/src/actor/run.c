@@ -291,10 +291,11 @@ static TRPI_RARE outcome leave_busy(trpi_actor *actor, trp_message *message) {
     return STAYS;
 }
 
-/* True if nobody waits for what becomes of a message, nor counts it: it is only freed. */
+/* True if nobody waits for what becomes of a message, nor counts it: only its block is freed. */
 static inline bool is_over(const trp_message *message) {
-    return (message->kind == TRPI_PLAIN && message->flags == 0) ||
-           (message->kind == TRPI_REQUEST && message->flags == TRPI_FLAG_SETTLED);
+    return ((message->kind == TRPI_PLAIN && message->flags == 0) ||
+            (message->kind == TRPI_REQUEST && message->flags == TRPI_FLAG_SETTLED)) &&
+           !trpi_message_carries(message);
 }
 
 /* One message, by the straight path if it may go there. */

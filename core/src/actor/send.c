@@ -236,6 +236,9 @@ static int try_remote(trp_ctx *ctx, trp_pid to, trp_message *message) {
     if (!trp_is_alive(ctx, to)) {
         return TRP_ENOCONNECTION;
     }
+    if (trpi_message_carries(message)) {
+        return TRP_ENOTSUP;
+    }
     trp_message *copy = trp_message_copy(ctx, message);
     if (copy == NULL) {
         return TRP_ENOMEM;
@@ -302,6 +305,8 @@ bool trpi_send_reply(trp_ctx *ctx, trp_message *reply) {
         trpi_message_free(&ctx->sched.pool, reply);
         return false;
     }
+    const trpi_actor *replier = ctx->frame.actor;
+    reply->reserved = replier == NULL ? 0 : (uint16_t)(replier->slot.index | TRPI_SIGNED);
     trpi_actor *caller = trpi_table_at(&ctx->runtime->actors, (uint32_t)(owner >> 32));
     trpi_actor_push(ctx, caller, (uint32_t)owner, reply);
     return true;

@@ -19,7 +19,7 @@ static size_t class_size(size_t class) {
 }
 
 size_t trpi_pool_round(size_t size) {
-    return size > POOL_MAX ? size : class_size(class_of(size));
+    return class_size(class_of(size));
 }
 
 void trpi_depot_init(trpi_depot *depot) {

@@ -117,7 +117,8 @@ static inline void trpi_pool_put(trpi_pool *pool, void *memory, size_t size) {
 }
 
 /*
- * What a request for `size` bytes really occupies: the class, or the size itself for large blocks.
+ * What a request for `size` bytes is rounded up to: a multiple of TRPI_POOL_STEP, also for large
+ * blocks.
  */
 size_t trpi_pool_round(size_t size);
 

@@ -31,6 +31,9 @@ trp_message *trpi_message_alloc(trpi_pool *pool, size_t length) {
 }
 
 void trpi_message_free(trpi_pool *pool, trp_message *message) {
+    if (trpi_message_carries(message)) {
+        trpi_message_unload(pool, message);
+    }
     trpi_pool_free(pool, message, message->capacity);
 }
 

@@ -60,11 +60,20 @@ struct trp_message {
     trp_ref ref;
     uint32_t generation; /* of the addressee: a newer one in its slot drops the message */
     uint32_t length;     /* bytes of payload */
-    uint32_t capacity;   /* bytes of the block, this header included */
+    uint32_t capacity;   /* bytes of the block, this header included; and TRPI_CARRIES */
     uint8_t kind;        /* a trpi_kind */
     uint8_t flags;
     uint16_t reserved;
 };
+
+/* A bit of `capacity`: the message carries resources (cargo.h). */
+#define TRPI_CARRIES 1u
+
+typedef struct trpi_cargo trpi_cargo;
+
+static inline bool trpi_message_carries(const trp_message *message) {
+    return (message->capacity & TRPI_CARRIES) != 0;
+}
 
 /*
  * Why a request failed, in so few bytes that it fits the smallest block; text as far as there is
@@ -95,7 +104,10 @@ static inline bool trpi_is_open_request(const trp_message *message) {
  */
 trp_message *trpi_message_alloc(trpi_pool *pool, size_t length);
 
-/* Frees the block and nothing else: no settling, no bookkeeping. */
+/* Frees the block and what it carries, and nothing else: no settling, no bookkeeping. */
 void trpi_message_free(trpi_pool *pool, trp_message *message);
+
+/* Releases what a message carries, if it carries something (cargo.c). */
+void trpi_message_unload(trpi_pool *pool, trp_message *message);
 
 #endif

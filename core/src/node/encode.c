@@ -155,6 +155,9 @@ static int encode_pid_item(void *arg, trp_pid pid, uint8_t *bytes, size_t *lengt
 
 void trpi_encode_payload(trpi_encoder *encoder, const trp_message *message) {
     const trp_type *type = message->type;
+    if (trpi_message_carries(message)) {
+        fail(encoder, TRP_ENOTSUP);
+    }
     trpi_encode_number(encoder, message->tag, 8);
     trpi_encode_number(encoder, type == NULL ? 0 : trp_type_hash(type), 8);
     if (type == NULL) {

@@ -478,7 +478,6 @@ static void on_reply(trp_session *session, trpi_reader *reader) {
     }
     reply->kind = TRPI_REPLY;
     reply->ref = request->ref;
-    trpi_sign(ctx, reply);
     if (!trpi_send_reply(ctx, reply)) {
         trpi_count(&ctx->late_replies, 1);
     }
@@ -567,13 +566,14 @@ void trpi_inbound_answer(trp_session *session, trp_message *message) {
     if (row == NULL || row->is_monitor != is_down) {
         return;
     }
+    unsigned stream = stream_of(session, row);
     if (is_down) {
-        answer_down(session, row->stream, row->theirs, &((trp_down *)trpi_body(message))->reason);
+        answer_down(session, stream, row->theirs, &((trp_down *)trpi_body(message))->reason);
     } else if (message->kind == TRPI_REPLY) {
-        answer_reply(session, stream_of(session, row), row->theirs, message);
+        answer_reply(session, stream, row->theirs, message);
     } else {
         const trp_request_error *error = trpi_body(message);
-        answer_error(session, stream_of(session, row), row->theirs, error->code, &error->reason);
+        answer_error(session, stream, row->theirs, error->code, &error->reason);
     }
     forget(session, row);
 }
