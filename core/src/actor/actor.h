@@ -118,8 +118,8 @@ struct trpi_actor {
     trpi_task task;
     const trp_behaviour *behaviour;
     trpi_side *side;
-    trpi_entry *entries; /* timers, requests and monitors of this actor */
-    trp_message *bonds;  /* MONITOR and LINK messages of those who are told when it ends */
+    trpi_slot *entries; /* timers, requests and monitors of this actor: chained by their slots */
+    trp_message *bonds; /* MONITOR and LINK messages of those who are told when it ends */
     union {
         void *state; /* if it is larger than TRPI_INLINE_STATE */
         char inline_state[TRPI_INLINE_STATE];

@@ -98,7 +98,7 @@ static trpi_owes on_reply_error(trp_ctx *ctx, trpi_actor *actor, trp_message *me
 
 static void on_timer(trp_ctx *ctx, trpi_actor *actor, trpi_entry *entry) {
     trp_ref ref = trpi_load(&entry->ref, TRPI_RELAXED);
-    ctx->scratch.body.timeout = (trp_timeout){ref, entry->timeout.tag};
+    ctx->scratch.body.timeout = (trp_timeout){ref, trpi_entry_tag(entry)};
     if (entry->u.period_ns == 0) {
         trpi_entry_release(ctx, entry);
     } else {

@@ -35,9 +35,9 @@ static void answer_held(trp_ctx *ctx, trpi_side *side, const trp_exit *reason) {
 /* Gives up a monitor of the ending actor: the target is told, by the signal in the entry. */
 static void give_up_monitor(trp_ctx *ctx, trpi_entry *entry) {
     trp_pid target = trpi_entry_peer(entry);
+    trp_message *signal = trpi_entry_signal(entry, TRPI_DEMONITOR);
     trpi_entry_detach(ctx, entry);
-    entry->signal.kind = TRPI_DEMONITOR;
-    (void)trpi_deliver(ctx, target, &entry->signal);
+    (void)trpi_deliver(ctx, target, signal);
 }
 
 void trpi_entry_give_up(trp_ctx *ctx, trpi_entry *entry) {
@@ -58,7 +58,7 @@ void trpi_entry_give_up(trp_ctx *ctx, trpi_entry *entry) {
 
 static void give_up_entries(trp_ctx *ctx, trpi_actor *actor) {
     while (actor->entries != NULL) {
-        trpi_entry_give_up(ctx, actor->entries);
+        trpi_entry_give_up(ctx, trpi_entry_of_slot(actor->entries));
     }
 }
 

@@ -12,18 +12,27 @@ enum { GENERATION_BITS = 40 };
 
 static const uint64_t GENERATION_MASK = (UINT64_C(1) << GENERATION_BITS) - 1;
 
-_Static_assert(offsetof(struct trpi_entry, timeout) ==
-                   offsetof(struct trpi_entry, signal) + sizeof(trp_message),
-               "the signal's body follows it");
 _Static_assert(sizeof(trpi_entry) % 16 == 0, "slots are multiples of 16");
+_Static_assert(sizeof(void *) < 8 ||
+                   (sizeof(trpi_entry) == 128 && offsetof(trpi_entry, timer) == 64),
+               "two cache lines, and the timer begins the second");
 
-static void init_signal(trpi_entry *entry, trp_ref ref) {
+trp_message *trpi_entry_signal(trpi_entry *entry, trpi_kind kind) {
     trp_message *signal = &entry->signal;
     memset(signal, 0, sizeof *signal);
-    signal->kind = TRPI_TIMER;
-    signal->ref = ref;
-    signal->length = sizeof entry->timeout;
-    signal->capacity = sizeof *signal + sizeof entry->timeout;
+    signal->kind = (uint8_t)kind;
+    signal->ref = trpi_load(&entry->ref, TRPI_RELAXED);
+    signal->capacity = sizeof *signal;
+    return signal;
+}
+
+static void chain(trpi_actor *actor, trpi_entry *entry) {
+    entry->slot.next_free = actor->entries;
+    entry->pprev = &actor->entries;
+    if (actor->entries != NULL) {
+        trpi_entry_of_slot(actor->entries)->pprev = &entry->slot.next_free;
+    }
+    actor->entries = &entry->slot;
 }
 
 trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind) {
@@ -33,22 +42,15 @@ trpi_entry *trpi_entry_new(trp_ctx *ctx, trpi_entry_kind kind) {
     if (entry == NULL) {
         return NULL;
     }
-    uint64_t generation = (entry->signal.ref & GENERATION_MASK) + 1;
+    uint64_t generation = trpi_load(&entry->deadline_ns, TRPI_RELAXED) + 1;
     trp_ref ref = (uint64_t)entry->slot.index << GENERATION_BITS | generation;
-    init_signal(entry, ref);
-    entry->timer.pprev = NULL;
     entry->kind = (uint8_t)kind;
     entry->u.period_ns = 0;
     trpi_store(&entry->timer_state, TRPI_TIMER_IDLE, TRPI_RELAXED);
     trp_pid owner = trpi_actor_pid(actor);
     trpi_store(&entry->owner, (uint64_t)owner.index << 32 | owner.generation, TRPI_RELAXED);
     trpi_entry_set_peer(entry, TRP_PID_NONE);
-    entry->next = actor->entries;
-    entry->pprev = &actor->entries;
-    if (entry->next != NULL) {
-        entry->next->pprev = &entry->next;
-    }
-    actor->entries = entry;
+    chain(actor, entry);
     /*
      * Release pairs with the acquire in trpi_entry_find: a ref that is found is found with its
      * owner and peer.
@@ -74,7 +76,7 @@ trpi_entry *trpi_entry_of(trp_ctx *ctx, trpi_actor *actor, trp_ref ref) {
 }
 
 void trpi_entry_free(trp_ctx *ctx, trpi_entry *entry) {
-    if ((entry->signal.ref & GENERATION_MASK) == GENERATION_MASK) {
+    if (trpi_load(&entry->deadline_ns, TRPI_RELAXED) == GENERATION_MASK) {
         return; /* its refs are used up: the slot retires, so that none is ever given twice */
     }
     trpi_table_give(&ctx->runtime->entries, &ctx->entries, entry);
@@ -82,10 +84,14 @@ void trpi_entry_free(trp_ctx *ctx, trpi_entry *entry) {
 
 void trpi_entry_detach(trp_ctx *ctx, trpi_entry *entry) {
     (void)ctx;
+    uint64_t generation = trpi_load(&entry->ref, TRPI_RELAXED) & GENERATION_MASK;
     trpi_store(&entry->ref, 0, TRPI_RELEASE);
-    *entry->pprev = entry->next;
-    if (entry->next != NULL) {
-        entry->next->pprev = entry->pprev;
+    /* Release: who sees this in place of a deadline sees that the ref is gone. */
+    trpi_store(&entry->deadline_ns, generation, TRPI_RELEASE);
+    trpi_slot *next = entry->slot.next_free;
+    *entry->pprev = next;
+    if (next != NULL) {
+        trpi_entry_of_slot(next)->pprev = entry->pprev;
     }
 }
 
@@ -121,21 +127,38 @@ void trpi_entry_arm(trp_ctx *ctx, trpi_entry *entry, uint64_t delay_ns) {
     trpi_count(&ctx->timers_armed, 1);
 }
 
+/* The timer has left the wheel. Returns what its state was; only other threads can have changed it. */
+static uint32_t set_fired(trp_ctx *ctx, trpi_entry *entry) {
+    if (trpi_is_shared(ctx)) {
+        return trpi_exchange_u32(&entry->timer_state, TRPI_TIMER_FIRED, TRPI_ACQ_REL);
+    }
+    uint32_t before = trpi_load(&entry->timer_state, TRPI_RELAXED);
+    trpi_store(&entry->timer_state, TRPI_TIMER_FIRED, TRPI_RELAXED);
+    return before;
+}
+
 void trpi_entry_due(trpi_scheduler *sched, trpi_timer *timer) {
     trp_ctx *ctx = (trp_ctx *)(void *)sched;
     trpi_entry *entry = (trpi_entry *)(void *)((char *)timer - offsetof(trpi_entry, timer));
     uint64_t owner = trpi_load(&entry->owner, TRPI_RELAXED);
-    if (trpi_exchange_u32(&entry->timer_state, TRPI_TIMER_FIRED, TRPI_ACQ_REL) ==
-        TRPI_TIMER_ABANDONED) {
+    if (set_fired(ctx, entry) == TRPI_TIMER_ABANDONED) {
         trpi_entry_free(ctx, entry);
         return;
+    }
+    if (!trpi_is_shared(ctx)) {
+        /*
+         * It will leave the chain, between two that come at quite other times. With several
+         * schedulers the owner may be at work on the chain.
+         */
+        __builtin_prefetch(entry->pprev, 1);
+        __builtin_prefetch(entry->slot.next_free, 1);
     }
     /*
      * The block stays where it is even if the owner ends now; then the signal is discarded and the
      * entry with it.
      */
     trpi_actor *actor = trpi_table_at(&ctx->runtime->actors, (uint32_t)(owner >> 32));
-    trpi_actor_push(ctx, actor, (uint32_t)owner, &entry->signal);
+    trpi_actor_push(ctx, actor, (uint32_t)owner, trpi_entry_signal(entry, TRPI_TIMER));
 }
 
 trpi_entry *trpi_entry_signalled(trp_ctx *ctx, trp_message *signal) {

@@ -4,7 +4,8 @@
  * another scheduler may look up who asked; refs are never reused.
  *
  * An entry contains the message (`signal`) that its timer or its end needs, so neither can fail for
- * lack of memory.
+ * lack of memory. While the timer is armed it lies where the message will be. An entry is two cache
+ * lines; a million timers are touched at random.
  *
  * The wheel belongs to the scheduler on which the timer was armed, the entry to the actor, and the
  * actor may have moved since. So an armed timer is given up by two parties: `timer_state` is
@@ -40,23 +41,27 @@ enum {
 };
 
 struct trpi_entry {
-    trpi_slot slot;
+    trpi_slot slot;            /* `next_free` chains the owner's entries while this one is in use */
     trpi_atomic_u64 ref;       /* 0: free or given up. Read by anyone, as the next three */
     trpi_atomic_u64 owner;     /* index << 32 | generation */
     trpi_atomic_u64 peer_node; /* node << 32 | epoch of the peer; see trpi_entry_peer */
-    trpi_atomic_u64 peer_id;   /* index << 32 | generation of it */
-    trp_message signal;        /* its ref keeps the entry's last one, for the next to differ */
-    trp_timeout timeout;       /* the signal's body; must follow it */
-    trpi_timer timer;
-    trpi_entry *next; /* of the same owner */
-    trpi_entry **pprev;
+    trpi_atomic_u64 peer_id;   /* index << 32 | generation of it; TIMER: the tag */
+    /*
+     * Of a request, for its callee; TRP_NEVER: none. Read by anyone. Without a ref: the generation
+     * of the last one, for the next to differ.
+     */
+    trpi_atomic_u64 deadline_ns;
+    trpi_slot **pprev; /* in the chain */
+    union {
+        trpi_timer timer; /* armed */
+        trp_message signal;
+    };
     union {
         trpi_wait *wait;    /* WAIT */
         uint64_t period_ns; /* TIMER: 0 = once */
         trp_message *
             message; /* SEND_AFTER: to be sent; MONITOR: the MONITOR block as long as the target has it */
     } u;
-    trpi_atomic_u64 deadline_ns; /* REQUEST: for the callee; TRP_NEVER: none. Read by anyone */
     trpi_atomic_u32 timer_state;
     uint8_t kind;
     uint8_t wheel;
@@ -97,6 +102,9 @@ void trpi_entry_detach(trp_ctx *ctx, trpi_entry *entry);
 /* Frees an entry that nothing refers to. */
 void trpi_entry_free(trp_ctx *ctx, trpi_entry *entry);
 
+/* The entry's message, to be sent as a signal of that kind. Its timer is not armed. */
+trp_message *trpi_entry_signal(trpi_entry *entry, trpi_kind kind);
+
 /* Arms the entry's timer on this scheduler. */
 void trpi_entry_arm(trp_ctx *ctx, trpi_entry *entry, uint64_t delay_ns);
 
@@ -111,6 +119,18 @@ trpi_entry *trpi_entry_signalled(trp_ctx *ctx, trp_message *signal);
 
 static inline trpi_entry *trpi_entry_of_signal(trp_message *signal) {
     return (trpi_entry *)(void *)((char *)signal - offsetof(trpi_entry, signal));
+}
+
+static inline trpi_entry *trpi_entry_of_slot(trpi_slot *slot) {
+    return (trpi_entry *)(void *)slot;
+}
+
+static inline uint64_t trpi_entry_tag(trpi_entry *entry) {
+    return trpi_load(&entry->peer_id, TRPI_RELAXED);
+}
+
+static inline void trpi_entry_set_tag(trpi_entry *entry, uint64_t tag) {
+    trpi_store(&entry->peer_id, tag, TRPI_RELAXED);
 }
 
 static inline void trpi_entry_set_peer(trpi_entry *entry, trp_pid peer) {

@@ -213,7 +213,6 @@ int trpi_routine_arm(trp_ctx *ctx, uint64_t delay_ns, trp_ref *ref) {
     if (entry == NULL) {
         return TRP_ENOMEM;
     }
-    entry->timeout.tag = 0;
     *ref = trpi_load(&entry->ref, TRPI_RELAXED);
     if (delay_ns > 0) {
         trpi_entry_arm(ctx, entry, delay_ns);
@@ -222,7 +221,8 @@ int trpi_routine_arm(trp_ctx *ctx, uint64_t delay_ns, trp_ref *ref) {
     trpi_actor *actor = ctx->frame.actor;
     trpi_store(&entry->timer_state, TRPI_TIMER_FIRED, TRPI_RELAXED);
     trpi_count(&ctx->timers_armed, 1);
-    trpi_actor_push(ctx, actor, trpi_load(&actor->generation, TRPI_RELAXED), &entry->signal);
+    trpi_actor_push(ctx, actor, trpi_load(&actor->generation, TRPI_RELAXED),
+                    trpi_entry_signal(entry, TRPI_TIMER));
     return 0;
 }
 

@@ -343,9 +343,9 @@ trpi_key trpi_key_of(trp_message *message) {
     case TRPI_DOWN:
         return (trpi_key){message->ref, true};
     case TRPI_TIMER: {
-        const trpi_entry *entry = trpi_entry_of_signal(message);
-        bool has_tag = entry->kind == TRPI_ENTRY_TIMER && entry->timeout.tag != 0;
-        return has_tag ? (trpi_key){entry->timeout.tag, false} : (trpi_key){message->ref, true};
+        trpi_entry *entry = trpi_entry_of_signal(message);
+        uint64_t tag = entry->kind == TRPI_ENTRY_TIMER ? trpi_entry_tag(entry) : 0;
+        return tag != 0 ? (trpi_key){tag, false} : (trpi_key){message->ref, true};
     }
     default:
         return (message->flags & TRPI_FLAG_RETURNED) != 0 ? key_of_returned(message)

@@ -32,7 +32,7 @@ int trp_timer(trp_ctx *ctx, uint64_t delay_ns, uint64_t tag, trp_ref *ref) {
     trpi_entry *entry;
     int error = start(ctx, TRPI_ENTRY_TIMER, delay_ns, &entry);
     if (error == 0) {
-        entry->timeout.tag = tag;
+        trpi_entry_set_tag(entry, tag);
         give_ref(entry, ref);
     }
     return error;
@@ -44,7 +44,7 @@ int trp_interval(trp_ctx *ctx, uint64_t delay_ns, uint64_t tag, trp_ref *ref) {
     trpi_entry *entry;
     int error = start(ctx, TRPI_ENTRY_TIMER, period_ns, &entry);
     if (error == 0) {
-        entry->timeout.tag = tag;
+        trpi_entry_set_tag(entry, tag);
         entry->u.period_ns = period_ns;
         give_ref(entry, ref);
     }

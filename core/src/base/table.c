@@ -7,8 +7,12 @@
 
 enum { CHUNK_ALIGN = 64 };
 
+static size_t slots_bytes(const trpi_table *table) {
+    return (size_t)table->slot_size * TRPI_TABLE_CHUNK;
+}
+
 static size_t chunk_bytes(const trpi_table *table) {
-    return (size_t)table->slot_size * TRPI_TABLE_CHUNK + CHUNK_ALIGN;
+    return slots_bytes(table) + table->skew + CHUNK_ALIGN;
 }
 
 static size_t chunk_count(const trpi_table *table) {
@@ -19,11 +23,12 @@ static size_t directory_bytes(const trpi_table *table) {
     return chunk_count(table) * (sizeof *table->chunks + sizeof *table->blocks);
 }
 
-int trpi_table_init(trpi_table *table, const trp_host *host, uint32_t slot_size,
-                    uint32_t slots_max) {
+int trpi_table_init(trpi_table *table, const trp_host *host, uint32_t slot_size, uint32_t slots_max,
+                    uint32_t skew) {
     memset(table, 0, sizeof *table);
     table->host = host;
     table->slot_size = slot_size;
+    table->skew = skew;
     table->slots_max = slots_max;
     size_t bytes = directory_bytes(table);
     table->chunks = host->realloc(host->self, NULL, 0, bytes);
@@ -58,9 +63,10 @@ static bool grow(trpi_table *table) {
         return false;
     }
     uint32_t chunk = table->used / TRPI_TABLE_CHUNK;
-    char *slots = (char *)(((uintptr_t)block + CHUNK_ALIGN - 1) & ~(uintptr_t)(CHUNK_ALIGN - 1));
+    uintptr_t begin = (uintptr_t)block + CHUNK_ALIGN - 1;
+    char *slots = (char *)(begin & ~(uintptr_t)(CHUNK_ALIGN - 1)) + table->skew;
     /* All of it, used or not: a forged index must find a slot that says "never lived". */
-    memset(slots, 0, chunk_bytes(table) - CHUNK_ALIGN);
+    memset(slots, 0, slots_bytes(table));
     table->blocks[chunk] = block;
     trpi_store(&table->chunks[chunk], slots, TRPI_RELEASE); /* pairs with trpi_table_at */
     return true;

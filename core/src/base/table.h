@@ -28,6 +28,7 @@ typedef struct trpi_table {
     const trp_host *host;
     uint32_t slot_size;
     uint32_t slots_max;
+    uint32_t skew;
     trpi_atomic_ptr *chunks; /* slots_max / TRPI_TABLE_CHUNK addresses of slot arrays */
     void **blocks;           /* what the host gave for each, before alignment */
     trpi_atomic_u32 lock;    /* guards what follows */
@@ -41,9 +42,13 @@ typedef struct trpi_table_cache {
     uint32_t count;
 } trpi_table_cache;
 
-/* TRP_ENOMEM. `slot_size` is a multiple of 16. */
-int trpi_table_init(trpi_table *table, const trp_host *host, uint32_t slot_size,
-                    uint32_t slots_max);
+/*
+ * TRP_ENOMEM. `slot_size` is a multiple of 16. A chunk begins `skew` bytes, a multiple of 64, behind
+ * its alignment: hosts give large blocks at the same offset in a page, and a processor takes a load
+ * from one offset for dependent on a store to the same offset of another page.
+ */
+int trpi_table_init(trpi_table *table, const trp_host *host, uint32_t slot_size, uint32_t slots_max,
+                    uint32_t skew);
 void trpi_table_deinit(trpi_table *table);
 
 /* The slot with `index`, or NULL if there never was one. Any thread. */

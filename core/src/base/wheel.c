@@ -1,28 +1,32 @@
 /*
- * The wheel of wheel.h. A timer for tick T lives on the level of the highest 6-bit group in which T
- * differs from `now`, in the slot that this group of T names. So a slot of level L > 0 is due to
- * trickle down exactly when `now` enters it, and the next event of a level is its lowest used slot
- * above now's own: one bitmap scan.
+ * The wheel of wheel.h. A timer for tick T is on the lowest level whose slots reach T from `now`. Of
+ * two timers for one tick, the one on the higher level was armed before the other: to it T was
+ * farther away. What moves down goes one level down, skipping none, and joins its slot at the old
+ * end: so all slots keep the order of arming without a look at the clock or a count.
+ *
+ * The slot of level L that `now` is in was entered with its first tick: what is in it now is for
+ * the next turn. So the next event of a level is its first used slot after now's own, all the way
+ * round.
  */
 #include "base/wheel.h"
 
 #include <string.h>
 
 enum {
-    SLOTS = 1 << TRPI_WHEEL_BITS,
-    SLOT_MASK = SLOTS - 1,
-    LOOK_MAX = 16 /* timers of a slot that are looked at for the exact deadline */
+    LOOK_MAX = 16, /* timers of a slot that are looked at for the exact deadline */
+    CACHE_LINE = 64
 };
 
-/*
- * Furthest distance that the levels can tell apart; later deadlines wait at the rim and are placed
- * anew.
- */
-static const uint64_t FARTHEST = (UINT64_C(1) << (TRPI_WHEEL_BITS * TRPI_WHEEL_LEVELS)) - 1;
+/* Later deadlines wait at the rim and are placed anew. */
+static const uint64_t FARTHEST =
+    (UINT64_C(1) << (TRPI_WHEEL_UPPER_BITS + TRPI_WHEEL_WIDTH_BITS * (TRPI_WHEEL_LEVELS - 1))) - 1;
 
 void trpi_wheel_init(trpi_wheel *wheel, uint64_t now_ns) {
     memset(wheel, 0, sizeof *wheel);
     wheel->now = now_ns >> TRPI_WHEEL_TICK_BITS;
+    for (unsigned i = 0; i < TRPI_WHEEL_SLOTS; i++) {
+        wheel->slots[i].end = &wheel->slots[i].newest;
+    }
 }
 
 /* The first tick at whose processing the deadline has passed. */
@@ -32,132 +36,218 @@ static uint64_t tick_of(uint64_t deadline_ns) {
     return rest == 0 ? tick : tick + 1;
 }
 
-static unsigned level_of(uint64_t now, uint64_t tick) {
-    unsigned highest = 63u - (unsigned)__builtin_clzll((now ^ tick) | 1);
-    return highest / TRPI_WHEEL_BITS;
+/* ---- levels ---- */
+
+static unsigned shift_of(unsigned level) {
+    return level * TRPI_WHEEL_WIDTH_BITS;
+}
+
+static unsigned slots_of(unsigned level) {
+    return level == 0 ? TRPI_WHEEL_BASE_SLOTS : TRPI_WHEEL_UPPER_SLOTS;
+}
+
+/* The level's first slot among those of all levels. */
+static unsigned first_of(unsigned level) {
+    return level == 0 ? 0 : TRPI_WHEEL_BASE_SLOTS + (level - 1) * TRPI_WHEEL_UPPER_SLOTS;
+}
+
+/* The lowest level that reaches as far as `distance`, at most FARTHEST. */
+static unsigned level_for(uint64_t distance) {
+    if (distance < TRPI_WHEEL_BASE_SLOTS) {
+        return 0;
+    }
+    unsigned bits = 64u - (unsigned)__builtin_clzll(distance);
+    return (bits - TRPI_WHEEL_UPPER_BITS + TRPI_WHEEL_WIDTH_BITS - 1) / TRPI_WHEEL_WIDTH_BITS;
 }
 
 static unsigned slot_of(uint64_t tick, unsigned level) {
-    return (unsigned)(tick >> (level * TRPI_WHEEL_BITS)) & SLOT_MASK;
+    return first_of(level) + ((unsigned)(tick >> shift_of(level)) & (slots_of(level) - 1));
 }
 
-static void link_timer(trpi_wheel *wheel, trpi_timer *timer) {
-    uint64_t tick = tick_of(timer->deadline_ns);
-    if (tick <= wheel->now) {
-        tick = wheel->now + 1;
-    } else if ((tick ^ wheel->now) > FARTHEST) {
-        tick = (wheel->now + 1) | FARTHEST;
-    }
-    unsigned level = level_of(wheel->now, tick);
-    unsigned slot = slot_of(tick, level);
-    trpi_timer **head = &wheel->slots[level][slot];
-    timer->next = *head;
-    timer->pprev = head;
-    if (timer->next != NULL) {
-        timer->next->pprev = &timer->next;
-    }
-    *head = timer;
-    wheel->used[level] |= UINT64_C(1) << slot;
+/* How far `tick` is away: at least one, at most FARTHEST. */
+static uint64_t distance_to(const trpi_wheel *wheel, uint64_t tick) {
+    uint64_t distance = tick > wheel->now ? tick - wheel->now : 1;
+    return distance > FARTHEST ? FARTHEST : distance;
+}
+
+/* ---- slots ---- */
+
+static void mark_used(trpi_wheel *wheel, unsigned slot) {
+    wheel->used[slot / 64] |= UINT64_C(1) << (slot % 64);
+}
+
+static void mark_empty(trpi_wheel *wheel, unsigned slot) {
+    wheel->used[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+}
+
+static bool is_used(const trpi_wheel *wheel, unsigned slot) {
+    return (wheel->used[slot / 64] >> (slot % 64) & 1) != 0;
+}
+
+/* The timer that was armed for this slot some places before comes as many after this one. */
+static void look_ahead(trpi_wheel *wheel, trpi_timer *timer, unsigned slot) {
+    const trpi_timer **place =
+        &wheel->recent[slot][wheel->recent_at[slot]++ % TRPI_WHEEL_LOOK_AHEAD];
+    timer->ahead = *place;
+    *place = timer;
 }
 
 void trpi_wheel_arm(trpi_wheel *wheel, trpi_timer *timer, uint64_t deadline_ns) {
+    uint64_t distance = distance_to(wheel, tick_of(deadline_ns));
+    unsigned slot = slot_of(wheel->now + distance, level_for(distance));
+    trpi_wheel_slot *in = &wheel->slots[slot];
     timer->deadline_ns = deadline_ns;
-    link_timer(wheel, timer);
+    timer->slot = slot;
+    timer->ahead = NULL;
+    if (slot < TRPI_WHEEL_BASE_SLOTS) {
+        look_ahead(wheel, timer, slot);
+    }
+    timer->next = in->newest;
+    timer->pprev = &in->newest;
+    if (timer->next != NULL) {
+        timer->next->pprev = &timer->next;
+    } else {
+        in->end = &timer->next;
+        mark_used(wheel, slot);
+    }
+    in->newest = timer;
     wheel->count++;
 }
 
-/* If `timer` is the last of its slot, the slot's bit must go; its head is then inside the wheel. */
-static void clear_bit_of(trpi_wheel *wheel, trpi_timer **head) {
-    trpi_timer **first = &wheel->slots[0][0];
-    size_t at = (size_t)(head - first);
-    wheel->used[at / SLOTS] &= ~(UINT64_C(1) << (at % SLOTS));
-}
-
-static bool is_slot_head(const trpi_wheel *wheel, trpi_timer *const *head) {
-    uintptr_t at = (uintptr_t)head;
-    uintptr_t begin = (uintptr_t)wheel->slots;
-    return at >= begin && at < begin + sizeof wheel->slots;
+/* Places a timer of a slot of `level` that time has entered. Only at the rim it stays there. */
+static void move_down(trpi_wheel *wheel, trpi_timer *timer, unsigned level) {
+    uint64_t tick = tick_of(timer->deadline_ns);
+    uint64_t distance = distance_to(wheel, tick);
+    bool is_near = level_for(distance) < level;
+    unsigned slot = is_near ? slot_of(tick, level - 1) : slot_of(wheel->now + distance, level);
+    trpi_wheel_slot *in = &wheel->slots[slot];
+    timer->slot = slot;
+    timer->next = NULL;
+    timer->pprev = in->end;
+    *in->end = timer;
+    in->end = &timer->next;
+    mark_used(wheel, slot);
 }
 
 void trpi_wheel_cancel(trpi_wheel *wheel, trpi_timer *timer) {
+    trpi_wheel_slot *in = &wheel->slots[timer->slot];
     *timer->pprev = timer->next;
     if (timer->next != NULL) {
         timer->next->pprev = timer->pprev;
-    } else if (is_slot_head(wheel, timer->pprev)) {
-        clear_bit_of(wheel, timer->pprev);
+    } else {
+        in->end = timer->pprev;
+        if (in->newest == NULL) {
+            mark_empty(wheel, timer->slot);
+        }
     }
-    timer->pprev = NULL;
     wheel->count--;
 }
 
-static trpi_timer *empty_slot(trpi_wheel *wheel, unsigned level, unsigned slot) {
-    trpi_timer *timers = wheel->slots[level][slot];
-    wheel->slots[level][slot] = NULL;
-    wheel->used[level] &= ~(UINT64_C(1) << slot);
+static trpi_timer *empty_slot(trpi_wheel *wheel, unsigned slot) {
+    trpi_timer *timers = wheel->slots[slot].newest;
+    wheel->slots[slot] = (trpi_wheel_slot){NULL, &wheel->slots[slot].newest};
+    mark_empty(wheel, slot);
     return timers;
 }
 
+/* ---- time ---- */
+
 /*
- * The next tick after `now` at which some slot is due or must trickle down; TRP_NEVER if the wheel
- * is empty.
+ * The level's first used slot at `from` or after it, all the way round, as the distance from there;
+ * TRP_NEVER if there is none.
  */
-static uint64_t next_tick(const trpi_wheel *wheel) {
-    for (unsigned level = 0; level < TRPI_WHEEL_LEVELS; level++) {
-        if (wheel->used[level] != 0) {
-            /*
-             * All used slots of a level lie ahead of now's own slot in it, and any lower level
-             * comes first.
-             */
-            unsigned slot = (unsigned)__builtin_ctzll(wheel->used[level]);
-            unsigned shift = level * TRPI_WHEEL_BITS;
-            uint64_t turn = (wheel->now >> shift) & ~(uint64_t)SLOT_MASK;
-            return (turn | slot) << shift;
+static uint64_t distance_to_used(const trpi_wheel *wheel, unsigned level, unsigned from) {
+    const uint64_t *used = &wheel->used[first_of(level) / 64];
+    unsigned words = slots_of(level) / 64;
+    uint64_t later = UINT64_MAX << (from % 64); /* in the word of `from`, which comes twice */
+    for (unsigned i = 0; i <= words; i++) {
+        unsigned at = (from / 64 + i) % words;
+        uint64_t bits = used[at] & (i == 0 ? later : i == words ? ~later : UINT64_MAX);
+        if (bits != 0) {
+            unsigned slot = at * 64 + (unsigned)__builtin_ctzll(bits);
+            return (slot - from) & (slots_of(level) - 1);
         }
     }
     return TRP_NEVER;
 }
 
-/*
- * Puts the timers of the slot that `now` has just entered, on each level, where they belong now.
- * Those due go to the chain.
- */
-static trpi_timer **trickle(trpi_wheel *wheel, trpi_timer **tail) {
-    for (unsigned level = TRPI_WHEEL_LEVELS; level-- > 0;) {
-        unsigned slot = slot_of(wheel->now, level);
-        if ((wheel->used[level] >> slot & 1) == 0) {
-            continue;
-        }
-        trpi_timer *timer = empty_slot(wheel, level, slot);
-        while (timer != NULL) {
-            trpi_timer *next = timer->next;
-            if (tick_of(timer->deadline_ns) <= wheel->now) {
-                timer->pprev = NULL;
-                wheel->count--;
-                *tail = timer;
-                tail = &timer->next;
-            } else {
-                link_timer(wheel, timer);
-            }
-            timer = next;
-        }
-    }
-    return tail;
+/* When time enters the next used slot of a level; TRP_NEVER if it has none. */
+static uint64_t next_entry(const trpi_wheel *wheel, unsigned level) {
+    uint64_t next = (wheel->now >> shift_of(level)) + 1;
+    unsigned from = (unsigned)next & (slots_of(level) - 1);
+    uint64_t distance = distance_to_used(wheel, level, from);
+    return distance == TRP_NEVER ? TRP_NEVER : (next + distance) << shift_of(level);
 }
 
-trpi_timer *trpi_wheel_advance(trpi_wheel *wheel, uint64_t now_ns) {
+static uint64_t next_tick(const trpi_wheel *wheel) {
+    uint64_t earliest = TRP_NEVER;
+    for (unsigned level = 0; level < TRPI_WHEEL_LEVELS; level++) {
+        uint64_t tick = next_entry(wheel, level);
+        earliest = tick < earliest ? tick : earliest;
+    }
+    return earliest;
+}
+
+/* Has a timer that may be gone fetched, and what it is embedded in, which begins a line before. */
+static void fetch(const trpi_timer *timer) {
+    __builtin_prefetch((const void *)((uintptr_t)timer - CACHE_LINE), 1);
+    __builtin_prefetch(timer, 1);
+}
+
+/* Moves what is in a slot that `now` has entered one level down. */
+static void enter(trpi_wheel *wheel, unsigned level, unsigned slot) {
+    trpi_timer *timer = empty_slot(wheel, slot);
+    while (timer != NULL) {
+        trpi_timer *next = timer->next;
+        move_down(wheel, timer, level);
+        timer = next;
+    }
+}
+
+/* Takes the timers of a slot of level 0, chained the other way round: oldest first. */
+static trpi_timer *take_due(trpi_wheel *wheel, unsigned slot, uint64_t *count) {
+    trpi_timer *due = NULL;
+    trpi_timer *timer = empty_slot(wheel, slot);
+    while (timer != NULL) {
+        trpi_timer *next = timer->next;
+        fetch(timer->ahead);
+        timer->next = due;
+        due = timer;
+        timer = next;
+        ++*count;
+    }
+    return due;
+}
+
+/* Enters the slots that begin with `now`, the widest first, and takes what is due. */
+static trpi_timer *enter_tick(trpi_wheel *wheel, uint64_t *count) {
+    for (unsigned level = TRPI_WHEEL_LEVELS - 1; level > 0; level--) {
+        uint64_t rest = wheel->now & ((UINT64_C(1) << shift_of(level)) - 1);
+        unsigned slot = slot_of(wheel->now, level);
+        if (rest == 0 && is_used(wheel, slot)) {
+            enter(wheel, level, slot);
+        }
+    }
+    unsigned slot = slot_of(wheel->now, 0);
+    return is_used(wheel, slot) ? take_due(wheel, slot, count) : NULL;
+}
+
+trpi_timer *trpi_wheel_advance(trpi_wheel *wheel, uint64_t now_ns, uint64_t most) {
     uint64_t target = now_ns >> TRPI_WHEEL_TICK_BITS;
+    uint64_t count = 0;
     trpi_timer *due = NULL;
     trpi_timer **tail = &due;
-    while (wheel->now < target) {
+    while (wheel->now < target && count < most) {
         uint64_t tick = next_tick(wheel);
-        if (tick > target) {
-            wheel->now = target;
-            break;
+        wheel->now = tick < target ? tick : target;
+        if (tick <= target) {
+            *tail = enter_tick(wheel, &count);
+            while (*tail != NULL) {
+                tail = &(*tail)->next;
+            }
         }
-        wheel->now = tick;
-        tail = trickle(wheel, tail);
     }
-    *tail = NULL;
+    wheel->count -= count;
     return due;
 }
 
@@ -175,11 +265,17 @@ static uint64_t earliest_of(const trpi_timer *timer, uint64_t slot_tick) {
 }
 
 uint64_t trpi_wheel_next_ns(const trpi_wheel *wheel) {
-    uint64_t tick = next_tick(wheel);
-    if (tick == TRP_NEVER) {
+    uint64_t earliest = TRP_NEVER;
+    for (unsigned level = 0; level < TRPI_WHEEL_LEVELS; level++) {
+        uint64_t tick = next_entry(wheel, level);
+        if (tick < earliest) {
+            uint64_t due = earliest_of(wheel->slots[slot_of(tick, level)].newest, tick);
+            earliest = due < earliest ? due : earliest;
+        }
+    }
+    if (earliest == TRP_NEVER) {
         return TRP_NEVER;
     }
-    unsigned level = level_of(wheel->now, tick);
-    tick = earliest_of(wheel->slots[level][slot_of(tick, level)], tick);
-    return tick > UINT64_MAX >> TRPI_WHEEL_TICK_BITS ? TRP_NEVER - 1 : tick << TRPI_WHEEL_TICK_BITS;
+    return earliest > UINT64_MAX >> TRPI_WHEEL_TICK_BITS ? TRP_NEVER - 1
+                                                         : earliest << TRPI_WHEEL_TICK_BITS;
 }

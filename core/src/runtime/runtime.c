@@ -13,6 +13,7 @@
 enum {
     ACTORS_DEFAULT = 4 * 1024 * 1024,
     ENTRIES_MAX = 16 * 1024 * 1024,
+    ENTRIES_SKEW = 29 * 64, /* an entry is as large as an actor, and both are used together */
     MAILBOX_DEFAULT = 1024 * 1024,
     BATCH_DEFAULT = 1024
 };
@@ -75,9 +76,10 @@ static int create_context(trp_runtime *runtime, unsigned index) {
 static int create_parts(trp_runtime *runtime) {
     const trp_host *host = &runtime->host;
     int error =
-        trpi_table_init(&runtime->actors, host, sizeof(trpi_actor), runtime->config.actors_max);
+        trpi_table_init(&runtime->actors, host, sizeof(trpi_actor), runtime->config.actors_max, 0);
     if (error == 0) {
-        error = trpi_table_init(&runtime->entries, host, sizeof(trpi_entry), ENTRIES_MAX);
+        error =
+            trpi_table_init(&runtime->entries, host, sizeof(trpi_entry), ENTRIES_MAX, ENTRIES_SKEW);
     }
     if (error == 0) {
         error = trpi_names_create(runtime);

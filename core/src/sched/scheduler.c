@@ -9,7 +9,9 @@ enum {
     POLL_NS_MAX = 400 * 1000, /* polls further apart than this more frequent */
     SEARCH_ROUNDS = 32,
     SEARCH_SPINS = 64,
-    WAKE_EVERY_MAX = 1024
+    WAKE_EVERY_MAX = 1024,
+    FIRED_AT_ONCE =
+        512 /* timers, before those who wait for them run: while they are in the cache */
 };
 
 void trpi_sched_init(trpi_scheduler *sched, trpi_group *group, unsigned index, const trp_host *host,
@@ -142,7 +144,7 @@ static void fire_timers(trpi_scheduler *sched) {
         sched->wheel.now = sched->now_ns >> TRPI_WHEEL_TICK_BITS;
         return;
     }
-    trpi_timer *timer = trpi_wheel_advance(&sched->wheel, sched->now_ns);
+    trpi_timer *timer = trpi_wheel_advance(&sched->wheel, sched->now_ns, FIRED_AT_ONCE);
     while (timer != NULL) {
         trpi_timer *next = timer->next;
         sched->ops->due(sched, timer);
@@ -316,7 +318,8 @@ trp_step trpi_sched_step(trpi_scheduler *sched, const trp_budget *budget,
         uint32_t slice = slice_of(sched, budget, done);
         uint32_t ran = run_slice(sched, slice);
         done += ran;
-        if (ran < slice && !find_work(sched)) {
+        bool is_behind = trpi_wheel_is_behind(&sched->wheel, sched->now_ns);
+        if (ran < slice && !is_behind && !find_work(sched)) {
             *next_deadline_ns = trpi_wheel_next_ns(&sched->wheel);
             return TRP_STEP_IDLE;
         }
