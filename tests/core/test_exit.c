@@ -66,6 +66,53 @@ static void test_first_failure_is_the_reason(void **state) {
     assert_int_equal(fake_stats(fake).failures, 1);
 }
 
+static void fail_with_code(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    trp_fail_code(ctx, 0, "nothing has failed");
+    trp_fail_code(ctx, *(int *)arg, NULL);
+    trp_fail_code(ctx, TRP_EIO, "too late");
+}
+
+static void test_failure_by_code_has_its_text_and_none_for_zero(void **state) {
+    fake_host *fake = *state;
+    probe w = {0};
+    probe a = {0};
+    int code = TRP_EPERM;
+    spawn_watched(fake, &w, &a);
+    probe_do(fake, &a, fail_with_code, &code);
+    assert_int_equal(a.reason.kind, TRP_EXIT_ERROR);
+    assert_int_equal(a.reason.code, TRP_EPERM);
+    assert_string_equal(a.reason.text, trp_error_text(TRP_EPERM));
+    assert_int_equal(down_reason(&w)->code, TRP_EPERM);
+}
+
+static void request_nothing(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    trp_ref ref;
+    trp_message *message = trp_message_new_bytes(ctx, NULL, 0); /* no room for a text */
+    assert_int_equal(trp_request(ctx, *(const trp_pid *)arg, message, TRP_NEVER, &ref), 0);
+}
+
+static void fail_at_length(trp_ctx *ctx, probe *self, trp_message *message) {
+    (void)self;
+    (void)message;
+    trp_fail_code(ctx, TRP_EIO, "the disk with the orders is full");
+}
+
+static void test_caller_of_a_failed_actor_gets_its_reason_whole(void **state) {
+    fake_host *fake = *state;
+    probe caller = {0};
+    probe a = {.on_message = fail_at_length};
+    probe_spawn(fake, &caller);
+    probe_spawn(fake, &a);
+    probe_do(fake, &caller, request_nothing, &a.pid);
+    const trp_request_error *error = &caller.events[0].body.error;
+    assert_ptr_equal(caller.events[0].type, &trp_request_error_type);
+    assert_int_equal(error->code, TRP_EFAILED);
+    assert_int_equal(error->reason.code, TRP_EIO);
+    assert_string_equal(error->reason.text, "the disk with the orders is full");
+}
+
 /* Abort. */
 
 static void abort_now(trp_ctx *ctx, probe *self, void *arg) {
@@ -383,6 +430,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         FAKE_TEST(test_stop_self_ends_normally_after_the_callback),
         FAKE_TEST(test_first_failure_is_the_reason),
+        FAKE_TEST(test_failure_by_code_has_its_text_and_none_for_zero),
+        FAKE_TEST(test_caller_of_a_failed_actor_gets_its_reason_whole),
         FAKE_TEST(test_abort_does_not_return_and_skips_terminate),
         FAKE_TEST(test_abort_leaves_the_other_actors_alone),
         FAKE_TEST(test_memory_is_flat_over_many_aborts),

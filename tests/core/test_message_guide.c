@@ -66,6 +66,28 @@ static size_t count_letters(trp_message *message) {
     return letters;
 }
 
+/* A stop is scalars and an empty name. */
+static trp_message *make_stop(trp_ctx *ctx) {
+    return trp_new(ctx, stop, .latitude = 47.5, .longitude = 9.7);
+}
+
+static void test_message_has_the_named_fields_and_zeros(void **state) {
+    (void)state;
+    pool_ctx ctx;
+    pool_ctx_init(&ctx);
+    trp_message *message = make_stop(pool_ctx_of(&ctx));
+    assert_true(stop_of(message)->latitude == 47.5);
+    assert_true(stop_of(message)->longitude == 9.7);
+    assert_string_equal(trp_slice_text(&stop_of(message)->name), "");
+    assert_int_equal(trp_message_length(message), sizeof(stop));
+    pool_ctx_drop(&ctx, message);
+    assert_int_equal(pool_ctx_deinit(&ctx), 0);
+    pool_ctx_init(&ctx);
+    ctx.fail_at = 1;
+    assert_null(make_stop(pool_ctx_of(&ctx)));
+    assert_int_equal(pool_ctx_deinit(&ctx), 0);
+}
+
 static void test_the_guide_does_what_it_says(void **state) {
     (void)state;
     pool_ctx ctx;
@@ -108,6 +130,7 @@ static void test_the_guide_does_what_it_says(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_message_has_the_named_fields_and_zeros),
         cmocka_unit_test(test_the_guide_does_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,12 @@ TRP_API void trp_stop_self(trp_ctx *ctx);
 TRP_API void trp_fail(trp_ctx *ctx, const trp_exit *reason);
 
 /**
+ * trp_fail with kind ERROR, `code` and `text` (borrowed; NULL: the text of the code). Does nothing
+ * if `code` is 0, so the result of a call can be handed on: `trp_fail_code(ctx, trp_timer(...), NULL)`.
+ */
+TRP_API void trp_fail_code(trp_ctx *ctx, int code, const char *text);
+
+/**
  * Ends the calling actor with `reason` (borrowed) now, without returning. Terminate does not run.
  * Needs the host's `abandon`; without it the program ends through `fatal`. Must not be called
  * inside a callback of the core other than the actor's own.
@@ -182,6 +188,15 @@ TRP_API uint64_t trp_now_ns(const trp_ctx *ctx);
  * zero-terminated).
  */
 TRP_API void trp_log(trp_ctx *ctx, trp_log_level level, const char *text);
+
+/** Longest line of trp_logf in bytes, with the final zero. Longer ones are cut. */
+#define TRP_LOG_LINE_MAX 256
+
+/**
+ * trp_log with a format as printf has it: %s, %c, %d, %i, %u, %x and %%, the numbers also with l,
+ * ll or z. At any other directive the rest of the format is written as it stands.
+ */
+TRP_API void trp_logf(trp_ctx *ctx, trp_log_level level, const char *format, ...) TRP_PRINTF(3, 4);
 
 TRP_END_DECLS
 

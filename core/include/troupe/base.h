@@ -27,6 +27,14 @@
 #define TRP_NORETURN _Noreturn
 #endif
 
+/** Lets the compiler check the arguments of a function that formats like printf; both count from 1. */
+#if defined(__GNUC__)
+#define TRP_PRINTF(format_index, first_argument)                                                   \
+    __attribute__((format(printf, format_index, first_argument)))
+#else
+#define TRP_PRINTF(format_index, first_argument)
+#endif
+
 /** Around the declarations of a header: C linkage in C++. */
 #ifdef __cplusplus
 #define TRP_BEGIN_DECLS extern "C" {

@@ -35,11 +35,30 @@ typedef struct trp_message trp_message;
 TRP_API trp_message *trp_message_new(trp_ctx *ctx, const trp_type *type);
 
 /**
+ * Makes a message of `type` whose struct is a copy of `body` (borrowed). Strings, bytes, lists and
+ * values in it must be empty. Returns owned, or NULL when out of memory.
+ */
+TRP_API trp_message *trp_message_new_with(trp_ctx *ctx, const trp_type *type, const void *body);
+
+/**
+ * trp_message_new_with, by the fields' names; C only: `trp_send(ctx, to, trp_new(ctx, counter_add,
+ * .by = 20))`. Fields that are left out are zero.
+ */
+#define trp_new(ctx, type_name, ...)                                                               \
+    trp_message_new_with((ctx), &type_name##_type, &(struct type_name){__VA_ARGS__})
+
+/**
  * Makes an untyped message with `length` bytes copied from `data` (borrowed; if NULL the bytes are
  * left for you to write through trp_message_body). Returns owned, or NULL when out of memory or
  * `length` > TRP_MESSAGE_MAX.
  */
 TRP_API trp_message *trp_message_new_bytes(trp_ctx *ctx, const void *data, size_t length);
+
+/**
+ * Makes an empty untyped message with `tag`, for what needs one word. Returns owned, or NULL when
+ * out of memory.
+ */
+TRP_API trp_message *trp_message_new_tag(trp_ctx *ctx, uint64_t tag);
 
 /**
  * Sets the tag by which a receiver selects messages. 0, the default, means untagged. Owner only.

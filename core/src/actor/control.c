@@ -1,5 +1,5 @@
 /*
- * What an actor does to itself and to others besides sending: ending, its heap, its clock, its log.
+ * What an actor does to itself and to others besides sending: ending, its heap, its clock.
  */
 #include "actor/actor.h"
 #include "actor/entry.h"
@@ -29,18 +29,6 @@ uint64_t trp_now_ns(const trp_ctx *ctx) {
     return trpi_sched_now((trpi_scheduler *)(uintptr_t)&ctx->sched);
 }
 
-void trp_log(trp_ctx *ctx, trp_log_level level, const char *text) {
-    const trp_host *host = &ctx->runtime->host;
-    if (host->log == NULL) {
-        return;
-    }
-    char who[TRP_PID_TEXT_MAX] = "";
-    if (ctx->frame.actor != NULL) {
-        trp_pid_format(trp_self(ctx), who, sizeof who);
-    }
-    host->log(host->self, (int)level, who, text, strlen(text));
-}
-
 /* ---- ending ---- */
 
 static void end_self(trp_ctx *ctx, const trp_exit *reason) {
@@ -57,6 +45,14 @@ void trp_stop_self(trp_ctx *ctx) {
 
 void trp_fail(trp_ctx *ctx, const trp_exit *reason) {
     end_self(ctx, reason);
+}
+
+void trp_fail_code(trp_ctx *ctx, int code, const char *text) {
+    if (code != 0) {
+        trp_exit reason =
+            trp_exit_make(TRP_EXIT_ERROR, code, text != NULL ? text : trp_error_text(code));
+        end_self(ctx, &reason);
+    }
 }
 
 void trp_abort(trp_ctx *ctx, const trp_exit *reason) {

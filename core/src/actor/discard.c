@@ -26,6 +26,24 @@ static void write_failure(trp_message *message, int code, const trp_exit *reason
     message->length = (uint32_t)(offsetof(trpi_failure, text) + length + 1);
 }
 
+/*
+ * The block that tells of the end of `request`: its own if `reason` with its text fits in, or if there is
+ * no memory, which cuts the text; else a larger one, made in its place.
+ */
+static trp_message *widen(trp_ctx *ctx, trp_message *request, const trp_exit *reason) {
+    size_t needed = offsetof(trpi_failure, text) + (reason == NULL ? 0 : strlen(reason->text)) + 1;
+    if (request->capacity - TRPI_MESSAGE_HEADER >= needed) {
+        return request;
+    }
+    trp_message *wider = trpi_message_alloc(&ctx->sched.pool, needed);
+    if (wider == NULL) {
+        return request;
+    }
+    wider->ref = request->ref;
+    trpi_message_free(&ctx->sched.pool, request);
+    return wider;
+}
+
 void trpi_settle(trp_ctx *ctx, trp_message *request, int code, const trp_exit *reason) {
     if ((request->flags & TRPI_FLAG_SETTLED) != 0) {
         trpi_message_free(&ctx->sched.pool, request);
@@ -36,6 +54,7 @@ void trpi_settle(trp_ctx *ctx, trp_message *request, int code, const trp_exit *r
         reason = NULL;
     }
     trpi_message_unload(&ctx->sched.pool, request);
+    request = widen(ctx, request, reason);
     request->kind = TRPI_REPLY_ERROR;
     request->flags = 0;
     request->type = NULL;

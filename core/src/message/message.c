@@ -46,10 +46,27 @@ trp_message *trp_message_new(trp_ctx *ctx, const trp_type *type) {
     return message;
 }
 
+trp_message *trp_message_new_with(trp_ctx *ctx, const trp_type *type, const void *body) {
+    trp_message *message = trpi_message_alloc(trpi_pool_of(ctx), type->size);
+    if (message != NULL) {
+        message->type = type;
+        memcpy(trpi_body(message), body, type->size);
+    }
+    return message;
+}
+
 trp_message *trp_message_new_bytes(trp_ctx *ctx, const void *data, size_t length) {
     trp_message *message = trpi_message_alloc(trpi_pool_of(ctx), length);
     if (message != NULL && data != NULL && length > 0) {
         memcpy(trpi_body(message), data, length);
+    }
+    return message;
+}
+
+trp_message *trp_message_new_tag(trp_ctx *ctx, uint64_t tag) {
+    trp_message *message = trpi_message_alloc(trpi_pool_of(ctx), 0);
+    if (message != NULL) {
+        message->tag = tag;
     }
     return message;
 }

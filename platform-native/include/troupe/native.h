@@ -94,6 +94,18 @@ TRP_API int trp_native_join(trp_native *native);
  */
 TRP_API void trp_native_destroy(trp_native *native);
 
+/** Time that actors get to end when the first one of trp_native_run has ended. */
+#define TRP_NATIVE_RUN_GRACE_NS (UINT64_C(5) * TRP_NS_PER_S)
+
+/**
+ * A whole program: makes a host (`config` may be NULL, and has no loop), spawns `first` with `arg`
+ * on it and waits until that actor has ended, or SIGINT or SIGTERM has come; then everything else
+ * is stopped within TRP_NATIVE_RUN_GRACE_NS and freed. Returns 0 if `first` ended with kind NORMAL
+ * or SHUTDOWN, else its code, TRP_EFAILED if that is 0; or what prevented the start.
+ */
+TRP_API int trp_native_run(const trp_native_config *config, const trp_behaviour *first,
+                           const void *arg);
+
 /**
  * The loop of `scheduler`, NULL if there is no such scheduler. Borrowed; use it on that
  * scheduler's thread only.
