@@ -110,6 +110,12 @@ MUTANTS = [
     (83, "failed_request_keeps_its_cargo", "actor/discard.c", "    trpi_message_unload(&ctx->sched.pool, request);\n", "", "resource"),
     (84, "end_is_not_released", "service/channel_resource.c", "    trp_channel_release(ctx, channel, TRP_CHANNEL_SEND);\n", "", "resource"),
     (85, "cargo_is_lost_on_the_way", "node/encode.c", "        fail(encoder, TRP_ENOTSUP);\n", "", "node_request"),
+    (87, "youngest_waiter_gets_it", "actor/coroutine.c", "if (found == NULL && takes(*at, key)) {", "if (takes(*at, key)) {", "coroutine"),
+    (88, "any_takes_answers", "actor/coroutine.c", "if (key.is_ref && trpi_wish_matches(*at, key)) {", "if (false) {", "coroutine"),
+    (91, "lent_on_and_on", "actor/coroutine.c", "        trpi_routine_end_borrow(ctx);\n", "", "coroutine"),
+    (92, "joined_twice", "actor/coroutine.c", "        *result = target->result;\n    }\n    forget(ctx, all, target);",
+     "        *result = target->result;\n    }", "coroutine"),
+    (93, "others_go_on", "actor/coroutine.c", " && !ctx->frame.is_ending) {", ") {", "coroutine"),
 ]
 
 def sources(root, folder):

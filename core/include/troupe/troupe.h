@@ -10,6 +10,7 @@
 #include "troupe/bytes.h"
 #include "troupe/channel.h"
 #include "troupe/codec.h"
+#include "troupe/coroutine.h"
 #include "troupe/ending.h"
 #include "troupe/error.h"
 #include "troupe/exit.h"

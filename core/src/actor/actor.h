@@ -98,6 +98,7 @@ typedef struct trpi_side {
     struct trpi_stash *stash;
     trp_message *room_asked; /* questions of muted senders, chained by their links */
     void *fiber;             /* of a routine that has begun; the host's */
+    struct trpi_crew *crew;  /* of a routine with coroutines */
 } trpi_side;
 
 typedef struct trpi_entry trpi_entry;

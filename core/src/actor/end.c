@@ -142,6 +142,9 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     }
     if (actor->side != NULL && actor->side->fiber != NULL) {
         trpi_routine_forget(ctx, actor, reason);
+        if (actor->side->crew != NULL) {
+            actor->side->crew->calls->release(ctx, actor);
+        }
         runtime->host.fiber_destroy(runtime->host.self, actor->side->fiber);
     }
     free_state(ctx, actor);

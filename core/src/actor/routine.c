@@ -15,31 +15,19 @@
 
 #include <string.h>
 
-/* In front of the copy of the argument. */
-typedef struct routine_state {
-    trp_ctx *ctx;          /* of the scheduler it has begun on */
-    trp_message *message;  /* what it was resumed with */
-    trp_message *borrowed; /* while it is paused: what it had borrowed */
-    int32_t result;
-    bool is_done;
-    bool is_in_body;
-    bool is_paused; /* by a full mailbox, in the middle of a send */
-} routine_state;
-
-_Static_assert(sizeof(routine_state) <= TRP_ROUTINE_STATE, "the header says how much it is");
+_Static_assert(sizeof(trpi_routine_state) <= TRP_ROUTINE_STATE, "the header says how much it is");
 
 static const trp_routine *routine_of(const trpi_actor *actor) {
     return (const trp_routine *)(const void *)((const char *)actor->behaviour -
                                                offsetof(trp_routine, behaviour));
 }
 
-/* The running actor's state if it is a routine in its body, else NULL. */
-static routine_state *in_body(trp_ctx *ctx) {
+trpi_routine_state *trpi_routine_in_body(trp_ctx *ctx) {
     trpi_actor *actor = ctx->frame.actor;
     if (actor == NULL || (actor->behaviour->flags & TRP_BEHAVIOUR_ROUTINE) == 0) {
         return NULL;
     }
-    routine_state *state = trpi_actor_state(actor);
+    trpi_routine_state *state = trpi_actor_state(actor);
     return state->is_in_body ? state : NULL;
 }
 
@@ -59,7 +47,7 @@ int trp_routine_init(trp_ctx *ctx, void *memory, const void *arg) {
 
 void trpi_routine_main(void *arg) {
     trpi_actor *actor = arg;
-    routine_state *state = trpi_actor_state(actor);
+    trpi_routine_state *state = trpi_actor_state(actor);
     const trp_routine *routine = routine_of(actor);
     void *body_arg = routine->arg_size == 0 ? NULL : (char *)state + TRP_ROUTINE_STATE;
     state->result = routine->body(state->ctx, body_arg);
@@ -68,7 +56,7 @@ void trpi_routine_main(void *arg) {
 }
 
 /* Gives the routine its fiber and ties it to this scheduler. */
-static bool begin(trp_ctx *ctx, trpi_actor *actor, routine_state *state) {
+static bool begin(trp_ctx *ctx, trpi_actor *actor, trpi_routine_state *state) {
     const trp_routine *routine = routine_of(actor);
     const trp_host *host = &ctx->runtime->host;
     size_t stack_size = routine->stack_size == 0 ? TRP_ROUTINE_STACK : routine->stack_size;
@@ -88,9 +76,14 @@ static void end_with(trp_ctx *ctx, int code, const char *text) {
 }
 
 /* Runs the body until it waits again. */
-static void run(trp_ctx *ctx, trpi_actor *actor, routine_state *state) {
+static void run(trp_ctx *ctx, trpi_actor *actor, trpi_routine_state *state) {
+    trpi_side *side = actor->side;
+    void *fiber = side->crew == NULL ? side->fiber : side->crew->calls->pick(actor, state);
     state->is_in_body = true;
-    int error = ctx->runtime->host.fiber_switch(ctx->runtime->host.self, actor->side->fiber);
+    int error = ctx->runtime->host.fiber_switch(ctx->runtime->host.self, fiber);
+    if (error == 0 && side->crew != NULL) {
+        error = side->crew->calls->run(ctx, actor, state);
+    }
     state->is_in_body = false;
     if (error != 0) {
         end_with(ctx, error, "stack overflow");
@@ -120,7 +113,7 @@ static void run_with_loose(trp_ctx *ctx, trpi_actor *actor, trp_message *message
 
 void trp_routine_handle(trp_ctx *ctx, void *memory, trp_message *message) {
     trpi_actor *actor = ctx->frame.actor;
-    routine_state *state = memory;
+    trpi_routine_state *state = memory;
     if (state->ctx == NULL && !begin(ctx, actor, state)) {
         end_with(ctx, TRP_ENOMEM, "no memory for the routine's stack");
         return;
@@ -140,7 +133,7 @@ void trp_routine_handle(trp_ctx *ctx, void *memory, trp_message *message) {
 }
 
 bool trpi_routine_abort(trp_ctx *ctx, const trp_exit *reason) {
-    routine_state *state = in_body(ctx);
+    trpi_routine_state *state = trpi_routine_in_body(ctx);
     if (state == NULL) {
         return false;
     }
@@ -152,9 +145,13 @@ bool trpi_routine_abort(trp_ctx *ctx, const trp_exit *reason) {
 
 int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref, trp_ref third_ref,
                       trp_message **message) {
-    routine_state *state = in_body(ctx);
+    trpi_routine_state *state = trpi_routine_in_body(ctx);
     if (state == NULL) {
         return TRP_ESTATE;
+    }
+    trpi_crew *crew = ctx->frame.actor->side->crew;
+    if (crew != NULL) {
+        return crew->calls->wait(ctx, filter, second_ref, third_ref, message);
     }
     if (filter != NULL) {
         trpi_stash *stash = trpi_stash_of(ctx, ctx->frame.actor);
@@ -170,12 +167,19 @@ int trpi_routine_wait(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref
     return 0;
 }
 
+void trpi_routine_end_borrow(trp_ctx *ctx) {
+    trp_message *borrowed = ctx->frame.message;
+    if (borrowed != NULL && (borrowed->flags & TRPI_FLAG_STATIC) == 0) {
+        trpi_actor_dispose(ctx, trpi_take(ctx, borrowed, false), TRPI_OWES_FREE);
+    }
+}
+
 bool trpi_routine_is_running(trp_ctx *ctx) {
-    return in_body(ctx) != NULL;
+    return trpi_routine_in_body(ctx) != NULL;
 }
 
 void trpi_routine_pause(trp_ctx *ctx) {
-    routine_state *state = in_body(ctx);
+    trpi_routine_state *state = trpi_routine_in_body(ctx);
     if (state == NULL) {
         return;
     }
@@ -190,17 +194,18 @@ void trpi_routine_resume(trp_ctx *ctx, trpi_actor *actor) {
     if ((actor->behaviour->flags & TRP_BEHAVIOUR_ROUTINE) == 0) {
         return;
     }
-    routine_state *state = trpi_actor_state(actor);
+    trpi_routine_state *state = trpi_actor_state(actor);
     if (state->is_paused) {
         trp_message *borrowed = state->borrowed;
         state->borrowed = NULL;
+        state->message = NULL;
         state->is_paused = false;
         run_with_loose(ctx, actor, borrowed);
     }
 }
 
 void trpi_routine_forget(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) {
-    routine_state *state = trpi_actor_state(actor);
+    trpi_routine_state *state = trpi_actor_state(actor);
     if (state->borrowed != NULL) {
         state->borrowed->reserved = TRPI_OWES_FREE;
         trpi_actor_dispose_last(ctx, state->borrowed, reason);
@@ -239,7 +244,7 @@ static int check_filter(const trp_filter *filter) {
 int trp_receive(trp_ctx *ctx, const trp_filter *filter, uint64_t timeout_ns,
                 trp_message **message) {
     trp_ref timer = 0;
-    int error = in_body(ctx) == NULL ? TRP_ESTATE : check_filter(filter);
+    int error = trpi_routine_in_body(ctx) == NULL ? TRP_ESTATE : check_filter(filter);
     if (error == 0 && timeout_ns != TRP_NEVER) {
         error = trpi_routine_arm(ctx, timeout_ns, &timer);
     }
@@ -261,7 +266,7 @@ int trp_receive(trp_ctx *ctx, const trp_filter *filter, uint64_t timeout_ns,
 
 int trp_call(trp_ctx *ctx, trp_pid to, trp_message *message, uint64_t timeout_ns,
              trp_message **reply) {
-    if (in_body(ctx) == NULL) {
+    if (trpi_routine_in_body(ctx) == NULL) {
         trp_message_drop(ctx, message);
         return TRP_ESTATE;
     }
@@ -287,7 +292,8 @@ int trp_call(trp_ctx *ctx, trp_pid to, trp_message *message, uint64_t timeout_ns
 
 int trp_sleep(trp_ctx *ctx, uint64_t duration_ns) {
     trp_filter filter = {sizeof filter, NULL, 0, 0};
-    int error = in_body(ctx) == NULL ? TRP_ESTATE : trpi_routine_arm(ctx, duration_ns, &filter.ref);
+    int error = trpi_routine_in_body(ctx) == NULL ? TRP_ESTATE
+                                                  : trpi_routine_arm(ctx, duration_ns, &filter.ref);
     if (error != 0) {
         return error;
     }
@@ -300,23 +306,17 @@ int trp_sleep(trp_ctx *ctx, uint64_t duration_ns) {
 }
 
 int trp_yield(trp_ctx *ctx) {
-    if (in_body(ctx) == NULL) {
+    if (trpi_routine_in_body(ctx) == NULL) {
         return TRP_ESTATE;
     }
-    /*
-     * The batch ends behind a message that is gone: what it had borrowed ends here and not later.
-     */
-    trp_message *borrowed = ctx->frame.message;
-    if (borrowed != NULL && (borrowed->flags & TRPI_FLAG_STATIC) == 0) {
-        trpi_actor_dispose(ctx, trpi_take(ctx, borrowed, false), TRPI_OWES_FREE);
-    }
+    trpi_routine_end_borrow(ctx); /* the batch ends behind a message that is gone */
     ctx->frame.is_yielding = true;
     return trp_sleep(ctx, 0);
 }
 
 int trp_join(trp_ctx *ctx, trp_pid pid, uint64_t timeout_ns, trp_exit *reason) {
     trp_filter filter = {sizeof filter, NULL, 0, 0};
-    int error = in_body(ctx) == NULL ? TRP_ESTATE : trp_monitor(ctx, pid, &filter.ref);
+    int error = trpi_routine_in_body(ctx) == NULL ? TRP_ESTATE : trp_monitor(ctx, pid, &filter.ref);
     if (error != 0) {
         return error;
     }

@@ -5,6 +5,40 @@
 #include "actor/actor.h"
 #include "troupe/routine.h"
 
+/* A routine's state, in front of the copy of its argument. */
+typedef struct trpi_routine_state {
+    trp_ctx *ctx;          /* of the scheduler it has begun on */
+    trp_message *message;  /* what it was resumed with; NULL: with room for what it sends */
+    trp_message *borrowed; /* while it is paused: what it had borrowed */
+    int32_t result;
+    bool is_done;
+    bool is_in_body;
+    bool is_paused; /* by a full mailbox, in the middle of a send */
+} trpi_routine_state;
+
+/* What a routine with coroutines does otherwise; a table, so that others need not contain it. */
+typedef struct trpi_crew_calls {
+    /* The fiber that the routine's resumption is for. */
+    void *(*pick)(trpi_actor *actor, trpi_routine_state *state);
+    /* After that one has left: runs whoever is ready, until all wait. 0, or why the actor ends. */
+    int (*run)(trp_ctx *ctx, trpi_actor *actor, trpi_routine_state *state);
+    /* As trpi_routine_wait. */
+    int (*wait)(trp_ctx *ctx, const trp_filter *filter, trp_ref second_ref, trp_ref third_ref,
+                trp_message **message);
+    /* The actor ends. */
+    trpi_release_fn *release;
+} trpi_crew_calls;
+
+typedef struct trpi_crew {
+    const trpi_crew_calls *calls;
+} trpi_crew;
+
+/* The running actor's state if it is a routine in its body, else NULL. */
+trpi_routine_state *trpi_routine_in_body(trp_ctx *ctx);
+
+/* Ends what the running fiber has borrowed: nobody looks at it any more. */
+void trpi_routine_end_borrow(trp_ctx *ctx);
+
 /* True if the running actor is a routine in its body: it may block. */
 bool trpi_routine_is_running(trp_ctx *ctx);
 

@@ -32,8 +32,10 @@ struct trpi_stash {
     uint64_t front_age; /* given to the next one that is put back */
     trp_ref muted_by;
     bool is_filtering;
-    trp_ref refs[3];
-    size_t tags_len;
+    bool is_shared;          /* several wait in the actor: every message goes past here */
+    trpi_key admitted;       /* of the message that was let through last */
+    const trpi_wish *wishes; /* chained */
+    trpi_wish own;           /* the only one, unless the stash is shared */
     uint64_t tags[TRP_FILTER_TAGS_MAX];
 };
 
@@ -217,27 +219,40 @@ void trpi_stash_put_back(trp_ctx *ctx, trpi_stash *stash, trp_message *message) 
 
 /* ---- what the filter asks for ---- */
 
-static bool matches(const trpi_stash *stash, trpi_key key) {
+bool trpi_wish_matches(const trpi_wish *wish, trpi_key key) {
     if (key.value == 0) {
         return false;
     }
     if (key.is_ref) {
-        return key.value == stash->refs[0] || key.value == stash->refs[1] ||
-               key.value == stash->refs[2];
+        return key.value == wish->refs[0] || key.value == wish->refs[1] ||
+               key.value == wish->refs[2];
     }
-    for (size_t i = 0; i < stash->tags_len; i++) {
-        if (stash->tags[i] == key.value) {
+    for (size_t i = 0; i < wish->tags_len; i++) {
+        if (wish->tags[i] == key.value) {
             return true;
         }
     }
     return false;
 }
 
-bool trpi_stash_admits(const trpi_stash *stash, trpi_key key, bool is_event) {
+static bool matches(const trpi_stash *stash, trpi_key key) {
+    const trpi_wish *wish = stash->wishes;
+    while (wish != NULL && !trpi_wish_matches(wish, key)) {
+        wish = wish->next;
+    }
+    return wish != NULL;
+}
+
+bool trpi_stash_admits(trpi_stash *stash, trpi_key key, bool is_event) {
+    stash->admitted = key;
     if (stash->muted_by != 0) {
         return key.is_ref && key.value == stash->muted_by;
     }
     return stash->is_filtering ? matches(stash, key) : is_event || stash->heap_len == 0;
+}
+
+trpi_key trpi_stash_admitted(const trpi_stash *stash) {
+    return stash->admitted;
 }
 
 /*
@@ -290,12 +305,14 @@ trp_message *trpi_stash_oldest(trp_ctx *ctx, trpi_stash *stash) {
 /* Finds the oldest waiting message that the filter lets through. */
 static candidate find_next(trpi_stash *stash) {
     candidate best = {NULL, NULL, NULL};
-    for (size_t i = 0; i < stash->tags_len; i++) {
-        consider_list(&best, &stash->by_tag, stash->tags[i]);
+    for (const trpi_wish *wish = stash->wishes; wish != NULL; wish = wish->next) {
+        for (size_t i = 0; i < wish->tags_len; i++) {
+            consider_list(&best, &stash->by_tag, wish->tags[i]);
+        }
+        for (size_t i = 0; i < 3; i++) {
+            consider_list(&best, &stash->by_ref, wish->refs[i]);
+        }
     }
-    consider_list(&best, &stash->by_ref, stash->refs[0]);
-    consider_list(&best, &stash->by_ref, stash->refs[1]);
-    consider_list(&best, &stash->by_ref, stash->refs[2]);
     if (stash->has_strays) {
         consider_keyless(stash, &best);
     }
@@ -309,10 +326,7 @@ bool trpi_stash_has_next(trpi_stash *stash) {
     return stash->is_filtering ? find_next(stash).message != NULL : stash->heap_len > 0;
 }
 
-trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
-    if (stash->muted_by != 0) {
-        return NULL;
-    }
+static trp_message *take_next(trp_ctx *ctx, trpi_stash *stash) {
     if (!stash->is_filtering) {
         return trpi_stash_oldest(ctx, stash);
     }
@@ -322,6 +336,14 @@ trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
         unchain(stash, best.list, best.before, best.message);
     }
     return best.message;
+}
+
+trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
+    trp_message *message = stash->muted_by != 0 ? NULL : take_next(ctx, stash);
+    if (message != NULL) {
+        stash->admitted = trpi_key_of(message);
+    }
+    return message;
 }
 
 /* A signal that was lent has become a plain message; its key is in its body. */
@@ -354,7 +376,8 @@ trpi_key trpi_key_of(trp_message *message) {
 }
 
 bool trpi_stash_is_idle(const trpi_stash *stash) {
-    return !stash->is_filtering && stash->heap_len == 0 && stash->muted_by == 0;
+    return !stash->is_filtering && stash->heap_len == 0 && stash->muted_by == 0 &&
+           !stash->is_shared;
 }
 
 void trpi_stash_mute(trpi_stash *stash, trp_ref ref) {
@@ -403,13 +426,18 @@ void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash) {
 void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref,
                        trp_ref third_ref) {
     stash->is_filtering = true;
-    stash->refs[0] = filter->ref;
-    stash->refs[1] = second_ref;
-    stash->refs[2] = third_ref;
-    stash->tags_len = filter->tags_len;
+    stash->own =
+        (trpi_wish){NULL, stash->tags, filter->tags_len, {filter->ref, second_ref, third_ref}};
+    stash->wishes = &stash->own;
     if (filter->tags_len > 0) {
         memcpy(stash->tags, filter->tags, filter->tags_len * sizeof *filter->tags);
     }
+}
+
+void trpi_stash_filter_wishes(trpi_stash *stash, const trpi_wish *wishes) {
+    stash->is_filtering = true;
+    stash->is_shared = true;
+    stash->wishes = wishes;
 }
 
 void trpi_stash_unfilter(trpi_stash *stash) {

@@ -23,6 +23,14 @@ typedef struct trpi_key {
     bool is_ref;
 } trpi_key;
 
+/* What is waited for: messages with one of the tags, or one of the refs. Chained, oldest first. */
+typedef struct trpi_wish {
+    struct trpi_wish *next;
+    const uint64_t *tags;
+    size_t tags_len;
+    trp_ref refs[3];
+} trpi_wish;
+
 /* The stash of an actor, made if need be; NULL when out of memory. */
 trpi_stash *trpi_stash_of(trp_ctx *ctx, trpi_actor *actor);
 
@@ -33,7 +41,10 @@ void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash);
  * True if the filter lets a message with that key through now. Without a filter, only `is_event`
  * overtakes what waits.
  */
-bool trpi_stash_admits(const trpi_stash *stash, trpi_key key, bool is_event);
+bool trpi_stash_admits(trpi_stash *stash, trpi_key key, bool is_event);
+
+/* The key of the message that was let through last. */
+trpi_key trpi_stash_admitted(const trpi_stash *stash);
 
 /*
  * Lets through only messages with one of the tags, which the filter has checked, or one of the
@@ -41,6 +52,15 @@ bool trpi_stash_admits(const trpi_stash *stash, trpi_key key, bool is_event);
  */
 void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref,
                        trp_ref third_ref);
+
+/*
+ * Lets through what any of the chained wishes asks for; they stay the caller's and must live until
+ * the next filter. From now on the stash is asked about every message (trpi_stash_admitted).
+ */
+void trpi_stash_filter_wishes(trpi_stash *stash, const trpi_wish *wishes);
+
+/* True if a message with that key is one that the wish asks for. */
+bool trpi_wish_matches(const trpi_wish *wish, trpi_key key);
 
 /* Lets everything through. */
 void trpi_stash_unfilter(trpi_stash *stash);
@@ -68,7 +88,7 @@ trp_ref trpi_stash_muted_by(const trpi_stash *stash);
 /* True if a waiting message may be handled now. */
 bool trpi_stash_has_next(trpi_stash *stash);
 
-/* True if nothing waits and nothing is filtered. */
+/* True if nothing waits and nothing is filtered: the stash need not be asked. */
 bool trpi_stash_is_idle(const trpi_stash *stash);
 
 /* The key of a message as it comes from the mailbox. */

@@ -332,7 +332,7 @@ static int block(trp_ctx *ctx, const selection *s, trp_ref ref, trp_message **me
     trp_filter filter = {sizeof filter, NULL, 0, 0};
     const trp_select_options *options = s->options;
     if (options->has_inbox && options->filter == NULL) {
-        return trpi_routine_wait(ctx, NULL, 0, 0, message);
+        return trpi_routine_wait(ctx, NULL, ref, s->timer, message);
     }
     if (options->has_inbox) {
         filter = *options->filter;
