@@ -24,7 +24,7 @@ typedef struct trp_runtime_config {
     uint32_t actors_max;       /**< most actors alive at once, default 4,194,304 */
     uint32_t mailbox_messages; /**< default mailbox limit, default 1,048,576 messages */
     uint32_t
-        batch; /**< most messages an actor handles in one turn, default 1024; fewer if they take long */
+        batch; /**< most messages an actor handles in one turn, default 64; fewer if they take long */
 } trp_runtime_config;
 
 /** What trp_runtime_step answers. */

@@ -15,7 +15,7 @@ enum {
     ENTRIES_MAX = 16 * 1024 * 1024,
     ENTRIES_SKEW = 29 * 64, /* an entry is as large as an actor, and both are used together */
     MAILBOX_DEFAULT = 1024 * 1024,
-    BATCH_DEFAULT = 1024
+    BATCH_DEFAULT = 64
 };
 
 _Static_assert(offsetof(struct trp_ctx, sched) == 0, "a ctx is its scheduler");
@@ -103,7 +103,7 @@ int trp_runtime_create(const trp_host *host, const trp_runtime_config *config, t
     copy_sized(&runtime->host, sizeof runtime->host, host, host->size);
     error = fill_config(&runtime->config, config);
     runtime->group.count = runtime->config.schedulers;
-    trpi_store(&runtime->group.wake_every, 1, TRPI_RELAXED);
+    trpi_group_init(&runtime->group);
     trpi_depot_init(&runtime->depot);
     trpi_map_init(&runtime->types, &runtime->host);
     trpi_map_init(&runtime->behaviours, &runtime->host);

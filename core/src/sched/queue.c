@@ -11,6 +11,7 @@ static void push_overflow(trpi_queue *queue, trpi_task *task) {
         queue->overflow_last->next = task;
     }
     queue->overflow_last = task;
+    queue->overflow_count++;
 }
 
 /* Owner: adds to the ring. False if it is full. */
@@ -50,6 +51,7 @@ static void refill(trpi_queue *queue) {
         if (!push_ring(queue, task)) {
             break;
         }
+        queue->overflow_count--;
         task = next;
     }
     queue->overflow_first = task;

@@ -28,6 +28,7 @@ typedef struct trpi_queue {
     trpi_atomic_u64 tail; /* next to fill; moved by the owner */
     trpi_task *overflow_first;
     trpi_task *overflow_last;
+    uint32_t overflow_count;
     trpi_atomic_ptr ring[TRPI_QUEUE_RING];
 } trpi_queue;
 

@@ -2,11 +2,20 @@
  * A scheduler: runs opaque tasks on one thread and owns their timers. It knows nothing of actors.
  *
  * Design. A task made ready by the running one goes to a run-next slot: the pair of a ping-pong
- * stays on one core with hot caches. Whatever it displaces goes to the queue (queue.h). Surplus in
- * the queue wakes a sleeping scheduler, which searches (one at a time) and steals half. A lone
- * waiting task is left to its owner, unless the owner has been in one and the same task for the
- * whole search: moving one task between two cores costs more than it brings. Wakes that found
- * nothing make the next ones rarer, because waking a core costs some 25 µs.
+ * stays on one core with hot caches. Whatever it displaces goes to the queue (queue.h).
+ *
+ * Sharing. Moving a task between cores costs some 100 ns for it, as much again for each message
+ * between it and those it left behind, and 25-50 us if the other core sleeps. So what waits is
+ * weighed in time and not in tasks: each poll measures what a turn of a task takes here and
+ * publishes how long the queue would keep this scheduler busy (`backlog_ns`). Only from SHARE_NS on
+ * is a sleeper woken, and only then does an idle scheduler take the older half. 120 actors that
+ * exchange short messages are a few microseconds of work and stay where they are; ten handlers of
+ * 50 us each do not.
+ *
+ * The measure knows the past. For the task that waits behind a turn that takes much longer than
+ * those before, one idle scheduler keeps watch: while anything waits anywhere it looks again after
+ * 1 ms, then 2, up to 8, and takes a task, even a lone one, from whoever has been in one and the
+ * same turn since it last looked.
  *
  * The doors from other threads are the two injection stacks (pinned tasks, calls); all else is the
  * owner's.
@@ -41,8 +50,8 @@ typedef struct trpi_group {
     unsigned count;
     trpi_atomic_u32 sleepers;  /* how many wait for a wake */
     trpi_atomic_u32 searching; /* 1 while somebody looks for work to steal */
-    trpi_atomic_u32
-        wake_every; /* surplus sightings until the next wake: doubles when a wake was for nothing */
+    trpi_atomic_u32 watching;  /* 1 while an idle scheduler looks again by itself */
+    trpi_atomic_u64 watch_ns;  /* until its next look: doubles when it was for nothing */
 } trpi_group;
 
 struct trpi_scheduler {
@@ -57,17 +66,28 @@ struct trpi_scheduler {
     uint32_t batch;      /* messages that a task may handle in a row: the less of batch_max and
                             poll_every, so that they too are some 100 us of work at most */
     uint32_t batch_max;
-    uint32_t surplus_seen;
     uint64_t now_ns;
     uint64_t last_poll_ns;
     trpi_task *run_next;
     trpi_atomic_u64 activations; /* written by the owner only: a thief sees whether it moves on */
-    trpi_atomic_u32 sleeping;    /* 1: waits for a wake; whoever clears it must wake */
+    trpi_atomic_u64 backlog_ns;  /* what was in the queue at the last poll; written by the owner */
+    uint64_t turn_ns;            /* what one activation takes: the less of the last two measures, */
+    uint64_t last_turn_ns;       /* so that one turn under a busy machine does not count */
+    uint64_t measured_from_ns;
+    uint64_t measured_from;            /* `activations` then */
+    uint64_t seen[TRP_SCHEDULERS_MAX]; /* `activations` of all when this one last looked */
+    uint64_t looked_ns;
+    uint64_t watch_at_ns;     /* when it looks again by itself; TRP_NEVER: it does not keep watch */
+    bool has_watched;         /* and not given it up since */
+    trpi_atomic_u32 sleeping; /* 1: waits for a wake; whoever clears it must wake */
     trpi_atomic_ptr injected_tasks;
     trpi_atomic_ptr injected_calls;
     trpi_wheel wheel;
     trpi_queue queue;
 };
+
+/* Before the first trpi_sched_init; `count` is set. */
+void trpi_group_init(trpi_group *group);
 
 void trpi_sched_init(trpi_scheduler *sched, trpi_group *group, unsigned index, const trp_host *host,
                      const trpi_sched_ops *ops, uint32_t batch_max);
