@@ -25,7 +25,7 @@ static int do_job(void *arg) {
     mine->runs++;
     if (!trp_pid_is_none(mine->victim)) {
         (void)trp_kill(fake_root(mine->fake), mine->victim);
-        fake_run_if_woken(mine->fake);
+        fake_run(mine->fake);
     }
     return mine->result;
 }

@@ -277,11 +277,17 @@ static void test_stop_ends_all_and_says_done(void **state) {
     }
 }
 
+/* With several schedulers the end is looked for again a little later. */
+static bool runs_to_the_end(fake_host *fake) {
+    fake_advance(fake, 10 * TRP_NS_PER_MS);
+    return fake_is_done(fake);
+}
+
 static void test_stop_of_an_empty_runtime_is_done(void **state) {
     fake_host *fake = *state;
     fake_run(fake);
     trp_runtime_stop(fake->runtime, 0);
-    assert_true(fake_run_if_woken(fake));
+    assert_true(fake->schedulers > 1 ? runs_to_the_end(fake) : fake_run_if_woken(fake));
 }
 
 static void test_spawning_while_stopping_is_refused(void **state) {
@@ -290,7 +296,7 @@ static void test_spawning_while_stopping_is_refused(void **state) {
     probe *self = &a;
     trp_runtime_stop(fake->runtime, TRP_NS_PER_S);
     assert_int_equal(trp_spawn(fake_root(fake), &probe_behaviour, &self, NULL), TRP_ESTATE);
-    assert_true(fake_run(fake));
+    assert_true(runs_to_the_end(fake));
 }
 
 /*
@@ -310,7 +316,7 @@ static void test_stop_ends_a_busy_actor(void **state) {
     probe_spawn(fake, &a);
     probe_send(fake_root(fake), a.pid, 1);
     trp_runtime_stop(fake->runtime, 100 * TRP_NS_PER_MS);
-    assert_true(fake_run(fake));
+    assert_true(runs_to_the_end(fake));
     assert_int_equal(fake_stats(fake).actors, 0);
 }
 
@@ -374,7 +380,7 @@ static void test_stop_with_open_requests_is_done(void **state) {
     probe_do(fake, &a, request_forever, &b.pid);
     probe_do(fake, &b, request_forever, &a.pid);
     trp_runtime_stop(fake->runtime, TRP_NS_PER_S);
-    assert_true(fake_run(fake));
+    assert_true(runs_to_the_end(fake));
     assert_int_equal(a.terminates + b.terminates, 2);
 }
 

@@ -13,9 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#if defined(__SANITIZE_THREAD__)
-enum { SEEDS_DEFAULT = 100 };
-#elif defined(__SANITIZE_ADDRESS__) || defined(__EMSCRIPTEN__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(__EMSCRIPTEN__)
 enum { SEEDS_DEFAULT = 500 };
 #else
 enum { SEEDS_DEFAULT = 2000 };

@@ -92,6 +92,24 @@ function(troupe_add_test name)
     endif()
 endfunction()
 
+# troupe_add_variants(<name>...): the suites once more natively, on two schedulers (`two.<name>`), and on
+# three of which chance steps one after the other for a few messages, as the simulation does (`chance.<name>`;
+# TRP_TEST_SEED=<n> for another seed). For suites on the fake host, whose meaning depends on neither.
+function(troupe_add_variants)
+    if(EMSCRIPTEN)
+        return()
+    endif()
+    foreach(name IN LISTS ARGN)
+        get_test_property(${name} TIMEOUT timeout)
+        add_test(NAME two.${name} COMMAND "${TRP_TEST_SUPPORT_DIR}/run-cmocka.sh" $<TARGET_FILE:${name}>)
+        add_test(NAME chance.${name} COMMAND "${TRP_TEST_SUPPORT_DIR}/run-cmocka.sh" $<TARGET_FILE:${name}>)
+        set_tests_properties(two.${name} PROPERTIES
+            TIMEOUT ${timeout} ENVIRONMENT "${TRP_TEST_ENVIRONMENT};TRP_TEST_SCHEDULERS=2")
+        set_tests_properties(chance.${name} PROPERTIES
+            TIMEOUT ${timeout} ENVIRONMENT "${TRP_TEST_ENVIRONMENT};TRP_TEST_SCHEDULERS=3;TRP_TEST_SEED=1")
+    endforeach()
+endfunction()
+
 # troupe_add_chromium_tests(): call it once, after every troupe_add_test. One browser runs all programs in
 # the fixture `chromium.run`; each `chromium.<name>` then reports one of them.
 function(troupe_add_chromium_tests)

@@ -203,6 +203,11 @@ static void on_fatal(void *self, const char *text) {
 
 /* Life. */
 
+static uint64_t number_of(const char *variable) {
+    const char *text = getenv(variable);
+    return text == NULL ? 0 : strtoull(text, NULL, 10);
+}
+
 void fake_init(fake_host *fake) {
     memset(fake, 0, sizeof *fake);
     fake->table = (trp_host){
@@ -225,6 +230,8 @@ void fake_init(fake_host *fake) {
     atomic_init(&fake->entropy, 1);
     fake->clock_ns = &fake->own_clock_ns;
     fake->print_logs = getenv("TRP_TEST_LOGS") != NULL;
+    fake->seed = number_of("TRP_TEST_SEED");
+    fake->is_seeded = fake->seed != 0;
 }
 
 void fake_share_clock(fake_host *fake, fake_host *other) {
@@ -248,6 +255,13 @@ int fake_start(fake_host *fake, const trp_runtime_config *config) {
         fake->table.trace = on_trace;
     }
     fake->schedulers = config != NULL && config->schedulers != 0 ? config->schedulers : 1;
+    trp_runtime_config wider = {.size = sizeof wider};
+    if (fake->schedulers == 1 && number_of("TRP_TEST_SCHEDULERS") > 1) {
+        wider = config != NULL ? *config : wider;
+        wider.schedulers = (unsigned)number_of("TRP_TEST_SCHEDULERS");
+        fake->schedulers = wider.schedulers;
+        config = &wider;
+    }
     for (unsigned i = 0; i < fake->schedulers && i < TRP_SCHEDULERS_MAX; i++) {
         fake->scheduler[i].last = TRP_STEP_MORE;
         fake->scheduler[i].deadline_ns = TRP_NEVER;
@@ -339,16 +353,39 @@ bool fake_has_reason(const fake_host *fake, unsigned scheduler) {
            mine->deadline_ns <= fake_now(fake);
 }
 
+/* Steps everybody who has a reason, in turn. False if nobody has. */
+static bool step_in_turn(fake_host *fake) {
+    bool has_stepped = false;
+    for (unsigned i = 0; i < fake->schedulers; i++) {
+        if (fake_has_reason(fake, i)) {
+            fake_step(fake, i, NULL);
+            has_stepped = true;
+        }
+    }
+    return has_stepped;
+}
+
+/* Steps one of those who have a reason, for a few messages or many: all of it drawn. */
+static bool step_by_chance(fake_host *fake) {
+    unsigned ready[TRP_SCHEDULERS_MAX];
+    unsigned ready_len = 0;
+    for (unsigned i = 0; i < fake->schedulers; i++) {
+        if (fake_has_reason(fake, i)) {
+            ready[ready_len++] = i;
+        }
+    }
+    if (ready_len > 0) {
+        uint64_t most = UINT64_C(1) << fake_random_below(&fake->seed, 8);
+        trp_budget budget = {.messages = 1 + (uint32_t)fake_random_below(&fake->seed, most)};
+        fake_step(fake, ready[fake_random_below(&fake->seed, ready_len)], &budget);
+    }
+    return ready_len > 0;
+}
+
 bool fake_run_if_woken(fake_host *fake) {
     bool again = true;
     for (uint64_t steps = 0; again; steps++) {
-        again = false;
-        for (unsigned i = 0; i < fake->schedulers; i++) {
-            if (fake_has_reason(fake, i)) {
-                fake_step(fake, i, NULL);
-                again = true;
-            }
-        }
+        again = fake->is_seeded ? step_by_chance(fake) : step_in_turn(fake);
         if (!again && !fake->holds_jobs) {
             again = fake_run_job(fake, false);
         }
@@ -373,7 +410,11 @@ bool fake_is_done(const fake_host *fake) {
 
 bool fake_run(fake_host *fake) {
     for (unsigned i = 0; i < fake->schedulers; i++) {
-        fake_step(fake, i, NULL);
+        if (fake->is_seeded) {
+            fake->scheduler[i].last = TRP_STEP_MORE;
+        } else {
+            fake_step(fake, i, NULL);
+        }
     }
     return fake_run_if_woken(fake);
 }

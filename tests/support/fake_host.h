@@ -10,6 +10,10 @@
  * - Entropy comes from a seed, log lines are kept, `abandon` and `fatal` leave the step.
  * - Work that is given to the host waits until nothing else runs, or until the test says so.
  *
+ * - With TRP_TEST_SCHEDULERS=2 in the environment, runtimes of one scheduler get two; with
+ * TRP_TEST_SEED=7, chance decides, as in the simulation, who is stepped next and for how many
+ * messages. What a suite asserts should not depend on either.
+ *
  * One fake host serves one runtime. Tests with several nodes make several and share a clock. All
  * callbacks may be used from any thread; the functions below belong to the test's main thread.
  */
@@ -74,6 +78,8 @@ typedef struct fake_host {
     struct trpi_fiber_pool *fibers;
     bool without_fibers; /* a test may want a host that has none */
     _Atomic uint64_t fibers_live;
+    bool is_seeded; /* TRP_TEST_SEED is set: chance decides who is stepped, and for how long */
+    uint64_t seed;
     bool print_logs;
     bool fatal_expected; /* else a fatal ends the test program */
     char fatal_text[FAKE_LOG_LINE];
