@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 // Suites of docs/semantics.md; those on real threads run natively only.
-const SEMANTIC = /^test_(spawn|send|exit|name|offload|group|group_watch|monitor|link|filter|channel|channel_wait|request|delegation|timer|runtime|supervisor|allocation|routine|routine_end|ports?|multicall|coroutine\w*|threads|routine_threads|channel_threads|group_threads|scripts|crowd)$/;
+const SEMANTIC = /^test_(spawn|send|exit|name|offload|group|group_watch|monitor|link|filter|channel|channel_wait|request|delegation|timer|runtime|supervisor|allocation|routine|routine_end|output_port|resource|multi_call|coroutine|threads|routine_threads|channel_threads|group_threads|scripts|crowd)$/;
 
 /** Passed cases of each test of a build, by the test's name. */
 function casesOf(build) {
