@@ -116,6 +116,16 @@ MUTANTS = [
     (92, "joined_twice", "actor/coroutine.c", "        *result = target->result;\n    }\n    forget(ctx, all, target);",
      "        *result = target->result;\n    }", "coroutine"),
     (93, "others_go_on", "actor/coroutine.c", " && !ctx->frame.is_ending) {", ") {", "coroutine"),
+    (94, "joined_twice_is_in_twice", "service/group.c",
+     "    if (*find_membership(mine, scope, group) != NULL) {\n        return 0;\n    }\n", "", "group"),
+    (96, "leave_is_not_told", "service/group.c", "trpi_group_end_leaves(ctx, who, &box);", "trpi_group_end_leaves(ctx, who, NULL);",
+     "group_watch"),
+    (98, "end_of_a_member_is_not_told", "service/group.c", "        trpi_group_end_leaves(ctx, who, &box);",
+     "        trpi_group_end_leaves(ctx, who, NULL);", "group"),
+    (102, "sleep_ends_with_any_message", "actor/routine.c", "error = trpi_routine_wait(ctx, &filter, 0, 0, &ignored);",
+     "error = trpi_routine_wait(ctx, NULL, 0, 0, &ignored);", "routine"),
+    (103, "result_is_ignored", "actor/routine.c", "state->is_done && state->result == 0", "state->is_done", "routine_end"),
+    (107, "reason_is_cut", "actor/discard.c", "    request = widen(ctx, request, reason);\n", "", "exit"),
 ]
 
 def sources(root, folder):
@@ -164,7 +174,10 @@ class Bench:
         """The files of a test program, as its CMakeLists.txt names them."""
         for folder in ("tests/core", "tests/simulation"):
             with open(os.path.join(self.root, folder, "CMakeLists.txt")) as given:
-                found = re.search(rf"troupe_add_test\(test_{test}\s+SOURCES((?:\s+\w+\.c)+)", given.read())
+                listed = re.sub(r"foreach\(name IN ITEMS ([^)]*)\)(.*?)endforeach\(\)",
+                                lambda loop: "".join(loop[2].replace("${name}", name) for name in loop[1].split()),
+                                given.read(), flags=re.DOTALL)
+                found = re.search(rf"troupe_add_test\(test_{test}\s+SOURCES((?:\s+\w+\.c)+)", listed)
             if found:
                 return [os.path.join(self.root, folder, name) for name in found[1].split()]
         raise SystemExit(f"there is no test_{test}")
