@@ -10,23 +10,13 @@ static int counter_init(trp_ctx *ctx, void *state, const void *arg) {
     return trp_register(ctx, "counter");
 }
 
-static void counter_answer(trp_ctx *ctx, int64_t value, trp_message *request) {
-    trp_message *reply = trp_message_new(ctx, &counter_value_type);
-    if (reply == NULL) {
-        trp_reply_error(ctx, request, TRP_ENOMEM, NULL);
-        return;
-    }
-    counter_value_of(reply)->value = value;
-    trp_reply(ctx, request, reply);
-}
-
 static void counter_handle(trp_ctx *ctx, void *state, trp_message *message) {
     int64_t *value = state;
     const counter_add *add = counter_add_of(message);
     if (add != NULL) {
         *value += add->by;
     } else if (trp_message_is(message, &counter_get_type)) {
-        counter_answer(ctx, *value, message);
+        trp_reply(ctx, message, trp_new(ctx, counter_value, .value = *value));
     }
 }
 
