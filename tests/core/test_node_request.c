@@ -226,6 +226,90 @@ static void test_what_carries_something_does_not_leave_its_node(void **state) {
     assert_true(net_is_up(&n->links[0]));
 }
 
+/* ---- for another, and for many ---- */
+
+static void note_outcome(trp_ctx *ctx, probe *self, trp_message *message) {
+    (void)ctx;
+    const trp_outcome *outcome = trp_message_as(message, &trp_outcome_type);
+    *(int *)self->arg = outcome == NULL ? 0 : outcome->code;
+}
+
+static void forward(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    errand *what = arg;
+    trp_pid receiver;
+    assert_int_equal(trp_remote_name(ctx, "gamma", "third", &receiver), 0);
+    assert_int_equal(
+        trp_request_forward(ctx, what->to, probe_value(ctx, 5), TRP_NEVER, receiver, 9), 0);
+}
+
+/* alpha asks beta for gamma: a reply and an error come, and what cannot come is an error. */
+static void test_outcome_reaches_a_third_node(void **state) {
+    net *n = *state;
+    uint32_t closed = 0;
+    int code = 1;
+    probe a = {0};
+    probe b = {.on_message = probe_reply_next};
+    probe local = {.on_message = reply_with_thing, .arg = &closed};
+    probe third = {.on_message = note_outcome, .arg = &code};
+    net_join(n, A, C, TRP_AUTH_COOKIE);
+    assert_int_equal(trp_register_type(n->hosts[C]->runtime, &trp_outcome_type), 0);
+    start(n, A, &a, "caller");
+    start(n, A, &local, "local");
+    start(n, B, &b, "worker");
+    start(n, C, &third, "third");
+    errand what = {.to = net_name(n, A, B, "worker")};
+    probe_do(n->hosts[A], &a, forward, &what);
+    net_run(n);
+    assert_int_equal(third.events_len, 1);
+    assert_int_equal(third.events[0].value, 6);
+    assert_int_equal(third.events[0].tag, 9);
+    what.to = net_name(n, A, B, "nobody");
+    probe_do(n->hosts[A], &a, forward, &what);
+    net_run(n);
+    assert_int_equal(third.events_len, 2);
+    assert_int_equal(code, TRP_ENOPROC);
+    what.to = local.pid;
+    probe_do(n->hosts[A], &a, forward, &what);
+    net_run(n);
+    assert_int_equal(third.events_len, 3);
+    assert_int_equal(code, TRP_ENOTSUP);
+    assert_int_equal(closed, 1);
+}
+
+static void ask_both(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    const trp_pid *targets = arg;
+    trp_ref ref;
+    assert_int_equal(trp_request_many(ctx, targets, 2, probe_value(ctx, 5), TRP_NEVER, &ref), 0);
+}
+
+static void check_both(trp_ctx *ctx, probe *self, trp_message *message) {
+    (void)ctx;
+    (void)self;
+    assert_int_equal(trp_outcome_at(message, 0)->code, 0);
+    assert_int_equal(probe_value_of(trp_outcome_reply(message, 0)), 6);
+    assert_int_equal(trp_outcome_at(message, 1)->code, TRP_ENOCONNECTION);
+    assert_null(trp_outcome_at(message, 2));
+}
+
+/* One of two nodes is lost meanwhile: its target's outcome says so. */
+static void test_many_on_several_nodes_end_when_one_is_lost(void **state) {
+    net *n = *state;
+    probe a = {.on_message = check_both};
+    probe b = {.on_message = probe_reply_next};
+    probe silent = {.on_message = NULL};
+    net_link *direct = net_join(n, A, C, TRP_AUTH_COOKIE);
+    start(n, A, &a, "caller");
+    start(n, B, &b, "worker");
+    start(n, C, &silent, "worker");
+    trp_pid targets[] = {net_name(n, A, B, "worker"), net_name(n, A, C, "worker")};
+    probe_do(n->hosts[A], &a, ask_both, targets);
+    net_break(n, direct);
+    net_run(n);
+    assert_int_equal(a.events_len, 1);
+}
+
 #define NET_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -237,6 +321,8 @@ int main(void) {
         NET_TEST(test_reply_from_a_third_node_does_not_overtake),
         NET_TEST(test_error_from_a_third_node_does_not_overtake),
         NET_TEST(test_what_carries_something_does_not_leave_its_node),
+        NET_TEST(test_outcome_reaches_a_third_node),
+        NET_TEST(test_many_on_several_nodes_end_when_one_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

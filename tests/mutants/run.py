@@ -126,7 +126,14 @@ MUTANTS = [
      "error = trpi_routine_wait(ctx, NULL, 0, 0, &ignored);", "routine"),
     (103, "result_is_ignored", "actor/routine.c", "state->is_done && state->result == 0", "state->is_done", "routine_end"),
     (107, "reason_is_cut", "actor/discard.c", "    request = widen(ctx, request, reason);\n", "", "exit"),
+    (110, "outcomes_out_of_place", "service/request_many.c", "(ref_slot){ref, index}", "(ref_slot){ref, index ^ 1}", "request_many"),
+    (111, "deadline_for_nobody", "service/request_many.c", "what->timeout_ns, &ref);", "TRP_NEVER, &ref);", "request_many"),
+    (112, "collector_lives_on", "service/request_many.c", "    (void)trp_stop(ctx, wait->collector, &reason);", "    (void)reason;", "request_many"),
+    (113, "errors_are_not_forwarded", "service/request_forward.c", "    refuse(ctx, self, error->code, &error->reason);",
+     "    (void)error;", "request_many"),
+    (113, "unsendable_reply_is_lost", "service/request_forward.c", "if (error == 0 || error == TRP_ENOPROC) {", "if (true) {", "node_request"),
 ]
+
 
 def sources(root, folder):
     found = []

@@ -70,6 +70,63 @@ TRP_API int trp_reply(trp_ctx *ctx, trp_message *request, trp_message *reply);
  */
 TRP_API int trp_reply_error(trp_ctx *ctx, trp_message *request, int code, const char *text);
 
+/**
+ * Asks `to` for the sake of another: the reply to `message`, which is taken in any case, is sent to
+ * `receiver` as a message of its own, and so is a trp_outcome if there is none; exactly one of them
+ * comes. `tag` is what they are tagged with; 0: a reply keeps the tag it has. The callee sees the
+ * calling actor as who asks, which need not live on for it. TRP_ENOMEM, TRP_ESTATE (`message` is a
+ * request itself, or the runtime stops): then nothing comes.
+ */
+TRP_API int trp_request_forward(trp_ctx *ctx, trp_pid to, trp_message *message, uint64_t timeout_ns,
+                                trp_pid receiver, uint64_t tag);
+
+/** What has become of a request to one of several. */
+typedef struct trp_outcome {
+    trp_pid target;  /**< who was asked; none if that is a name which the receiver cannot know */
+    int32_t code;    /**< 0: there is a reply; else why not, as in trp_request_error */
+    trp_exit reason; /**< unless code is 0 */
+} trp_outcome;
+
+/** Type of trp_outcome messages; a node that is sent one must have registered it. */
+TRP_API extern const trp_type trp_outcome_type;
+
+/** Body of the message that ends trp_request_many. It carries the replies. */
+typedef struct trp_outcomes {
+    trp_slice
+        list; /**< of trp_outcome, one for each target, in the order in which they were given */
+} trp_outcomes;
+
+/** Type of trp_outcomes messages. */
+TRP_API extern const trp_type trp_outcomes_type;
+
+/**
+ * Asks all `targets` (borrowed; any number, also twice the same) with copies of `message`, which is
+ * taken in any case, and writes a ref. One trp_outcomes message with that trp_message_ref comes to
+ * the calling actor when the last one has ended; `timeout_ns` is for all together. What goes wrong
+ * with one target (nobody there, TRP_ESELF, out of memory) is its outcome and no error here. Until
+ * then trp_request_cancel gives up all of it. Errors, after which nothing comes: TRP_ENOMEM,
+ * TRP_ETOOBIG, TRP_ESTATE (root ctx, `message` is a request, the runtime stops), TRP_ENOTSUP
+ * (`message` carries something).
+ */
+TRP_API int trp_request_many(trp_ctx *ctx, const trp_pid *targets, size_t targets_len,
+                             trp_message *message, uint64_t timeout_ns, trp_ref *ref);
+
+/**
+ * Routines: the same, and waits for the trp_outcomes, which is lent in `outcomes` as by
+ * trp_receive.
+ */
+TRP_API int trp_call_many(trp_ctx *ctx, const trp_pid *targets, size_t targets_len,
+                          trp_message *message, uint64_t timeout_ns, trp_message **outcomes);
+
+/** The outcome with that index, or NULL if there is none. Borrowed from the trp_outcomes message. */
+TRP_API const trp_outcome *trp_outcome_at(trp_message *outcomes, uint32_t index);
+
+/** The reply of the target with that index, borrowed from `outcomes`; NULL if there is none. */
+TRP_API trp_message *trp_outcome_reply(trp_message *outcomes, uint32_t index);
+
+/** The same, but makes it the caller's own. */
+TRP_API trp_message *trp_outcome_take(trp_message *outcomes, uint32_t index);
+
 TRP_END_DECLS
 
 #endif

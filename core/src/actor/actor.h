@@ -202,6 +202,12 @@ void trpi_give_back_count(trpi_actor *actor, trp_message *message);
  */
 void trpi_uncount(trp_ctx *ctx, trpi_actor *actor, trp_message *message);
 
+/*
+ * Lets the running actor hold a message that is in no mailbox and nobody's: its end answers or frees
+ * it. False when out of memory.
+ */
+bool trpi_hold(trp_ctx *ctx, trp_message *message);
+
 /* Forgets that the running actor held this message. */
 void trpi_unhold(trp_ctx *ctx, trp_message *message);
 

@@ -52,6 +52,14 @@ static void lend_error(trp_ctx *ctx, trpi_actor *actor, trp_ref ref, int code,
 
 /* ---- one function for each kind of message; each returns what is owed to its block ---- */
 
+/* What an entry waits for has come, which ends it, unless the wait itself does that. */
+static void end_entry(trp_ctx *ctx, trpi_entry *entry) {
+    trpi_wait *wait = entry->kind == TRPI_ENTRY_WAIT ? entry->u.wait : NULL;
+    if (wait == NULL || wait->woken(ctx, wait)) {
+        trpi_entry_release(ctx, entry);
+    }
+}
+
 static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
     if ((message->flags & TRPI_FLAG_RETURNED) != 0) {
         lend(ctx, actor, message);
@@ -69,9 +77,7 @@ static trpi_owes on_reply(trp_ctx *ctx, trpi_actor *actor, trp_message *message)
     if (wait != NULL && wait->admits != NULL && !wait->admits(ctx, wait, message)) {
         return TRPI_OWES_NOTHING;
     }
-    if (wait == NULL || wait->woken(ctx, wait)) {
-        trpi_entry_release(ctx, entry);
-    }
+    end_entry(ctx, entry);
     lend(ctx, actor, message);
     return TRPI_OWES_FREE;
 }
@@ -88,7 +94,7 @@ static trpi_owes on_reply_error(trp_ctx *ctx, trpi_actor *actor, trp_message *me
     if (entry == NULL) {
         return TRPI_OWES_FREE;
     }
-    trpi_entry_release(ctx, entry);
+    end_entry(ctx, entry);
     const trpi_failure *failure = trpi_body(message);
     trp_exit reason =
         trp_exit_make((trp_exit_kind)failure->exit_kind, failure->exit_code, failure->text);

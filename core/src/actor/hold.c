@@ -24,6 +24,15 @@ static bool hold(trp_ctx *ctx, trp_message *message) {
     return true;
 }
 
+bool trpi_hold(trp_ctx *ctx, trp_message *message) {
+    if (!hold(ctx, message)) {
+        return false;
+    }
+    message->flags |= TRPI_FLAG_TAKEN;
+    trpi_store(&message->link.next, ctx->frame.actor->side->held, TRPI_RELAXED);
+    return true;
+}
+
 void trpi_unhold(trp_ctx *ctx, trp_message *message) {
     if ((message->flags & TRPI_FLAG_TAKEN) == 0) {
         return;

@@ -65,7 +65,8 @@ int trp_request(trp_ctx *ctx, trp_pid to, trp_message *message, uint64_t timeout
     return 0;
 }
 
-int trpi_request_for(trp_ctx *ctx, trp_pid to, trp_pid from, trp_message *message, trp_ref *ref) {
+int trpi_request_for(trp_ctx *ctx, trp_pid to, trp_pid from, trp_message *message,
+                     uint64_t timeout_ns, trp_ref *ref) {
     trpi_entry *entry = trpi_entry_new(ctx, TRPI_ENTRY_REQUEST);
     if (entry == NULL) {
         trp_message_drop(ctx, message);
@@ -75,17 +76,19 @@ int trpi_request_for(trp_ctx *ctx, trp_pid to, trp_pid from, trp_message *messag
     uint64_t node = trpi_load(&entry->peer_node, TRPI_RELAXED);
     trpi_store(&entry->peer_node, node | TRPI_PEER_IS_CALLER, TRPI_RELAXED);
     *ref = trpi_load(&entry->ref, TRPI_RELAXED);
-    send_request(ctx, entry, to, message, TRP_NEVER);
+    send_request(ctx, entry, to, message, timeout_ns);
     return 0;
 }
 
 int trp_request_cancel(trp_ctx *ctx, trp_ref ref) {
     trpi_actor *actor = ctx->frame.actor;
     trpi_entry *entry = actor == NULL ? NULL : trpi_entry_of(ctx, actor, ref);
-    if (entry == NULL || entry->kind != TRPI_ENTRY_REQUEST) {
+    bool is_request = entry != NULL && (entry->kind == TRPI_ENTRY_REQUEST ||
+                                        entry->kind == TRPI_ENTRY_WAIT); /* of many */
+    if (!is_request) {
         return TRP_ENOENT;
     }
-    trpi_entry_release(ctx, entry);
+    trpi_entry_give_up(ctx, entry);
     return 0;
 }
 

@@ -381,7 +381,7 @@ static void on_call(trp_session *session, trpi_reader *reader) {
     error = error != 0 ? error : check_room(session);
     error = error != 0 ? error : read_payload(session, reader, &message);
     if (error == 0) {
-        error = trpi_request_for(ctx, to, from, message, &ours);
+        error = trpi_request_for(ctx, to, from, message, TRP_NEVER, &ours);
     }
     if (error == 0) {
         error = remember(session, theirs, ours, to, false);
