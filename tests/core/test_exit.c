@@ -245,6 +245,39 @@ static void test_kill_skips_terminate(void **state) {
     assert_int_equal(fake_stats(fake).failures, 1);
 }
 
+/* Three messages wait: a kill does not, whether it comes from outside or from another actor. */
+static void kill_other(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    assert_int_equal(trp_kill(ctx, *(trp_pid *)arg), 0);
+}
+
+static void test_kill_overtakes_what_waits(void **state) {
+    fake_host *fake = *state;
+    for (int from_actor = 0; from_actor < 2; from_actor++) {
+        probe a = {0};
+        probe b = {0};
+        probe_spawn(fake, &a);
+        probe_spawn(fake, &b);
+        if (from_actor != 0) {
+            probe_ask(fake_root(fake), b.pid, kill_other, &a.pid);
+        }
+        for (uint64_t i = 1; i <= 3; i++) {
+            probe_send(fake_root(fake), a.pid, i);
+        }
+        if (from_actor == 0) {
+            assert_int_equal(trp_kill(fake_root(fake), a.pid), 0);
+        }
+        uint64_t letters = fake_stats(fake).dead_letters;
+        fake_run(fake);
+        assert_false(trp_is_alive(fake_root(fake), a.pid));
+        /* With other schedulers some may have been handled before the other actor came to it. */
+        if (from_actor == 0 || fake->schedulers == 1) {
+            assert_int_equal(a.events_len, 0);
+        }
+        assert_int_equal(a.events_len + fake_stats(fake).dead_letters - letters, 3);
+    }
+}
+
 static void kill_self_and_go_on(trp_ctx *ctx, probe *self, void *arg) {
     assert_int_equal(trp_kill(ctx, self->pid), 0);
     *(bool *)arg = true;
@@ -441,6 +474,7 @@ int main(void) {
         FAKE_TEST(test_second_stop_changes_nothing),
         FAKE_TEST(test_actor_can_stop_itself_by_pid),
         FAKE_TEST(test_kill_skips_terminate),
+        FAKE_TEST(test_kill_overtakes_what_waits),
         FAKE_TEST(test_kill_of_itself_takes_effect_after_the_callback),
         FAKE_TEST(test_dead_actors_cannot_be_stopped_or_killed),
         FAKE_TEST(test_last_words_come_before_down),

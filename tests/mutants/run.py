@@ -132,6 +132,66 @@ MUTANTS = [
     (113, "errors_are_not_forwarded", "service/request_forward.c", "    refuse(ctx, self, error->code, &error->reason);",
      "    (void)error;", "request_many"),
     (113, "unsendable_reply_is_lost", "service/request_forward.c", "if (error == 0 || error == TRP_ENOPROC) {", "if (true) {", "node_request"),
+    (2, "events_overtake_unasked", "actor/spawn.c", "has_memory && options != NULL && options->events_first", "has_memory", "monitor"),
+    (4, "refused_message_is_dropped", "actor/send.c",
+     "    if (decision == REFUSE) {\n        return TRP_EFULL;\n    }\n    if (!release_from_sender",
+     "    if (decision == REFUSE) {\n        trp_message_drop(ctx, message);\n        return TRP_EFULL;\n    }\n    if (!release_from_sender",
+     "send"),
+    (6, "backlog_is_forgotten", "actor/discard.c", "        dead_letter(ctx, to, message, error);\n        break;", "        break;", "exit"),
+    (11, "stop_is_a_kill", "actor/control.c", "    return trpi_deliver(ctx, pid, stop);",
+     "    trpi_message_free(&ctx->sched.pool, stop);\n    return trp_kill(ctx, pid);", "exit"),
+    (12, "kill_waits_its_turn", "actor/control.c", "            trpi_store(&actor->kill, pid.generation, TRPI_RELAXED);\n", "", "exit"),
+    (13, "abort_leaks_its_message", "actor/end.c", "->reserved = TRPI_OWES_FREE;", "->reserved = TRPI_OWES_NOTHING;", "exit"),
+    (17, "stop_is_not_deferred", "actor/dispatch.c", "(actor->behaviour->flags & TRP_BEHAVIOUR_DEFERS_STOP) == 0", "true", "supervisor"),
+    (18, "only_the_last_monitor_counts", "actor/end.c", "if (block->kind == TRPI_LINK && bond->is_over) {",
+     "if ((block->kind == TRPI_LINK && bond->is_over) || (block->kind == TRPI_MONITOR && next != NULL)) {", "monitor"),
+    (22, "down_takes_memory", "actor/discard.c", "    trp_down *down = trpi_body(monitor);\n",
+     "    if ((monitor = trp_message_copy(ctx, monitor)) == NULL) {\n        return;\n    }\n    trp_down *down = trpi_body(monitor);\n",
+     "monitor"),
+    (26, "kill_comes_as_a_shutdown", "actor/link.c", "    signal->other = bond.other;\n",
+     "    signal->other = bond.other;\n    if (reason->kind == TRP_EXIT_KILLED) {\n        signal->exited.reason.kind = TRP_EXIT_SHUTDOWN;\n    }\n",
+     "link"),
+    (28, "the_dead_failed", "actor/send.c", "error == TRP_ENOPROC ? TRP_EXIT_NOPROC : TRP_EXIT_ERROR", "TRP_EXIT_ERROR", "link"),
+    (30, "answered_and_timed_out", "actor/dispatch.c",
+     "    if (wait == NULL || wait->woken(ctx, wait)) {\n        trpi_entry_release(ctx, entry);\n    }\n    lend",
+     "    if (wait != NULL && wait->woken(ctx, wait)) {\n        trpi_entry_release(ctx, entry);\n    }\n    lend", "request"),
+    (32, "kept_request_dies_in_silence", "actor/end.c", "            trpi_settle(ctx, message, TRP_EFAILED, reason);\n        } else {\n            trpi_message_free",
+     "            trpi_message_free(&ctx->sched.pool, message);\n        } else {\n            trpi_message_free", "request"),
+    (33, "passed_on_without_its_caller", "actor/send.c", "    if (!trpi_is_open_request(message)) {\n        message->kind = TRPI_PLAIN;",
+     "    {\n        message->kind = TRPI_PLAIN;", "request"),
+    (35, "canceled_request_is_answered", "actor/request.c", "    trpi_entry_release(ctx, entry);\n    return 0;\n}\n\nint trp_request_delegate",
+     "    return 0;\n}\n\nint trp_request_delegate", "request"),
+    (37, "error_reply_needs_memory", "actor/request.c", "        request->flags |= TRPI_FLAG_FAILED;\n        return 0;", "        return TRP_ENOMEM;", "request"),
+    (39, "canceled_timer_fires", "actor/timer.c", "    trpi_entry_give_up(ctx, entry);\n", "", "timer"),
+    (43, "filter_holds_a_stop_back", "actor/run.c", "    case TRPI_DOWN:\n        return true;", "    case TRPI_DOWN:\n    case TRPI_STOP:\n        return true;", "filter"),
+    (45, "full_means_full", "actor/send.c", "    if (message->kind == TRPI_PLAIN || message->kind == TRPI_REQUEST) {\n        error",
+     "    if (message->kind <= TRPI_REQUEST || message->kind == TRPI_STOP) {\n        error", "send"),
+    (53, "nobody_is_significant", "service/supervisor.c", "    if (is_significant && (rule", "    if (false && (rule", "supervisor"),
+    (54, "runtime_stops_the_children", "runtime/stop.c",
+     "trpi_table_at(&runtime->actors, runtime->sweep_at);\n        uint32_t generation = trpi_load(&actor->generation, TRPI_ACQUIRE);\n"
+     "        trp_pid pid = {0, 0, runtime->sweep_at, generation};\n        uint32_t limit = trpi_load(&actor->limit, TRPI_RELAXED);\n"
+     "        bool is_others_duty = !runtime->is_killing && (limit & TRPI_LIMIT_SUPERVISED) != 0;",
+     "trpi_table_at(&runtime->actors, used - 1 - runtime->sweep_at);\n"
+     "        uint32_t generation = trpi_load(&actor->generation, TRPI_ACQUIRE);\n"
+     "        trp_pid pid = {0, 0, used - 1 - runtime->sweep_at, generation};\n        bool is_others_duty = false;", "supervisor"),
+    (55, "newest_first", "service/channel.c", "        if (channel->first == NULL) {\n            channel->first = message;\n        } else {",
+     "        if (channel->first != NULL) {\n            trpi_store(&message->link.next, channel->first, TRPI_RELAXED);\n            channel->first = message;\n"
+     "            message = channel->last;\n        } else if (channel->first == NULL) {\n            channel->first = message;\n        } else {", "channel"),
+    (58, "full_wins_over_closed", "service/channel_ring.c", "        if ((tail & TRPI_CHANNEL_CLOSED) != 0) {\n            *error = TRP_ECLOSED;",
+     "        if ((tail & TRPI_CHANNEL_CLOSED) != 0) {\n            *error = free_from(channel, tail & ~TRPI_CHANNEL_CLOSED, 1) == 0 ? TRP_EFULL : TRP_ECLOSED;",
+     "channel"),
+    (73, "wake_dies_with_the_killed", "service/channel_wait.c", "        pass_on(ctx, wait);\n    } else {\n        trpi_message_free",
+     "    } else {\n        trpi_message_free", "channel_wait"),
+    (74, "rendezvous_alone", "service/channel.c", "    if (wake == NULL) {\n        return TRP_EFULL;\n    }\n    trpi_channel_rouse",
+     "    if (wake == NULL) {\n        trp_message_drop(ctx, message);\n        return 0;\n    }\n    trpi_channel_rouse", "channel_wait"),
+    (75, "losers_stay", "service/channel_wait.c", "            if (node->pprev != NULL) {\n                trpi_channel_unlink(node);\n            }\n", "",
+     "channel_wait"),
+    (75, "filter_ref_is_forgotten", "service/channel_wait.c", "        filter = *options->filter;\n", "        filter = *options->filter;\n        filter.ref = 0;\n",
+     "channel_wait"),
+    (76, "always_the_first", "service/channel_wait.c", "is_ordered || cases_len == 0 ? 0 :", "true ? 0 :", "channel_wait"),
+    (76, "never_the_first", "service/channel_wait.c", "is_ordered || cases_len == 0 ? 0 :", "cases_len == 0 ? 0 :", "channel_wait"),
+    (77, "claimed_twice", "service/channel_wait.c", "trpi_exchange_u32(&node->wait->is_claimed, 1, TRPI_ACQ_REL) == 0;",
+     "trpi_exchange_u32(&node->wait->is_claimed, 1, TRPI_ACQ_REL) <= 1;", "channel_threads"),
 ]
 
 
@@ -148,7 +208,7 @@ class Bench:
     def __init__(self, root, work):
         self.root, self.work = root, work
         shutil.copytree(os.path.join(root, "core/src"), os.path.join(work, "core/src"))
-        self.flags = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O0", "-w", "-I" + os.path.join(root, "core/include"),
+        self.flags = ["-std=c11", "-D_GNU_SOURCE", "-DTRP_POOL_DIRECT=1", "-g", "-O0", "-w", "-I" + os.path.join(root, "core/include"),
                       "-I" + os.path.join(work, "core/src"), "-I" + os.path.join(work, "include"),
                       "-I" + os.path.join(root, "tests/support"), "-I" + os.path.join(root, "platform-native/src"),
                       "-I" + os.path.join(root, "tests/simulation/include"),
@@ -157,7 +217,7 @@ class Bench:
         self.objects = {}
         for source in sources(work, "core/src"):
             self.objects[source] = self.compile(source)
-        support = ["fake_host.c", "fake_fibers.c", "probe.c", "leave.c", "hmac_sha256.c"]
+        support = ["fake_host.c", "fake_fibers.c", "probe.c", "thread_runner.c", "leave.c", "hmac_sha256.c"]
         native = os.path.join(root, "platform-native/src")
         fibers = [name for name in sorted(os.listdir(native)) if re.fullmatch(r"fiber\w*\.c", name)]
         self.support = [self.compile(os.path.join(root, "tests/support", name)) for name in support]
