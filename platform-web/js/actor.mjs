@@ -24,7 +24,7 @@ function takeRequest(actor, { handle, from }) {
 }
 
 /** What a behaviour's callbacks get as `ctx`. */
-class Context {
+export class Context {
   #actor;
 
   constructor(actor) {
@@ -75,7 +75,7 @@ export class Actor {
     this.runtime = runtime;
     this.key = this.port = key;
     this.behaviour = behaviour;
-    this.ctx = new Context(this);
+    this.ctx = new runtime.Context(this);
   }
 
   put(...record) {
@@ -146,10 +146,13 @@ export class Actor {
     return this.#run(() => this.behaviour.down({ id: record.id, ref, reason }, this.ctx), () => {});
   }
 
-  #receive({ value, extra, number, a, b }) {
-    const current = { handle: extra, tag: number, from: extra ? makeRef(textOf(b)) : null };
+  #receive(record) {
+    const { extra, number } = record;
+    const current = { handle: extra, tag: number, from: extra ? makeRef(textOf(record.b)) : null };
     this.current = current;
-    return this.#run(() => this.behaviour.receive(this.runtime.types.read(value, a), this.ctx), (result) => {
+    const receive = () =>
+      this.behaviour.receive(this.runtime.types.read(record.value, record.reader()), this.ctx);
+    return this.#run(receive, (result) => {
       if (current.handle) {
         this.runtime.putBody(this.key, OP.REPLY, current.handle, 0, undefined, result);
       }

@@ -9,6 +9,9 @@ const DEPTH_MAX = 32; // as in the core
 export const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Records are aligned to 8 bytes. */
+export const padded = (length) => (length + 7) & ~7;
+
 export const makeRef = (pid) => Object.freeze({ pid });
 
 /** True for what this package accepts as a ref; `Object.keys` keeps a message with a field `pid` from passing. */
@@ -18,25 +21,27 @@ export const isRef = (value) =>
 
 /** Writes CBOR and raw bytes into a buffer that grows. */
 export class Writer {
-  bytes = new Uint8Array(4096);
-  view = new DataView(this.bytes.buffer);
   at = 0;
-  path = [];
+  path = []; // to the value being written, for errors
   parents = [];
+
+  constructor() {
+    this.#use(new Uint8Array(4096));
+  }
+
+  #use(bytes) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+    this.words = new Int32Array(bytes.buffer);
+    this.numbers = new Float64Array(bytes.buffer);
+  }
 
   room(length) {
     if (this.at + length > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.at + length));
+      const larger = new Uint8Array(padded(Math.max(this.bytes.length * 2, this.at + length)));
       larger.set(this.bytes.subarray(0, this.at));
-      this.bytes = larger;
-      this.view = new DataView(larger.buffer);
+      this.#use(larger);
     }
-  }
-
-  /** Leaves `length` zero bytes. */
-  skip(length) {
-    this.room(length);
-    this.bytes.fill(0, this.at, this.at += length);
   }
 
   raw(bytes) {
@@ -45,48 +50,53 @@ export class Writer {
     this.at += bytes.length;
   }
 
+  // For short texts. ASCII is written here; the platform's encoder costs more than such a text.
   utf8(text) {
-    this.room(text.length * 3);
-    this.at += encoder.encodeInto(text, this.bytes.subarray(this.at)).written;
+    const { length } = text;
+    this.room(length * 3);
+    const { bytes, at } = this;
+    let i = 0;
+    for (let code; i < length && (code = text.charCodeAt(i)) < 128; i++) {
+      bytes[at + i] = code;
+    }
+    this.at += i < length ? encoder.encodeInto(text, bytes.subarray(at)).written : i;
   }
 
   head(major, n) {
     this.room(9);
-    const { view, at } = this;
     const info = n < 24 ? n : n < 0x100 ? 24 : n < 0x10000 ? 25 : n < 0x100000000 ? 26 : 27;
-    const size = info < 24 ? 0 : 1 << (info - 24);
-    view.setUint8(at, major << 5 | info);
-    if (size === 8) {
-      view.setBigUint64(at + 1, BigInt(n));
-    } else if (size) {
-      view[`setUint${8 * size}`](at + 1, n);
+    const { view } = this;
+    const at = this.at + 1;
+    this.bytes[this.at] = major << 5 | info;
+    this.at = at + (info < 24 ? 0 : 1 << (info - 24));
+    if (info === 24) {
+      this.bytes[at] = n;
+    } else if (info === 25) {
+      view.setUint16(at, n);
+    } else if (info === 26) {
+      view.setUint32(at, n);
+    } else if (info === 27) {
+      view.setBigUint64(at, BigInt(n));
     }
-    this.at += 1 + size;
   }
 
   text(text) {
-    // A short ASCII text is written here; the platform's encoder costs more than such a text.
-    const { length } = text;
-    if (length < 24) {
-      this.room(length + 1);
-      const { bytes, at } = this;
-      let i = 0;
-      for (let code; i < length && (code = text.charCodeAt(i)) < 128; i++) {
-        bytes[at + 1 + i] = code;
-      }
-      if (i === length) {
-        bytes[at] = 0x60 | length;
-        this.at = at + 1 + length;
+    const start = this.at;
+    if (text.length < 24) {
+      this.head(3, 0);
+      this.utf8(text);
+      const length = this.at - start - 1;
+      if (length < 24) {
+        this.bytes[start] |= length;
         return;
       }
+      this.at = start;
     }
-    const bytes = encoder.encode(text);
-    this.head(3, bytes.length);
-    this.raw(bytes);
+    this.blob(encoder.encode(text), 3);
   }
 
-  blob(bytes) {
-    this.head(2, bytes.length);
+  blob(bytes, major = 2) {
+    this.head(major, bytes.length);
     this.raw(bytes);
   }
 
@@ -98,7 +108,7 @@ export class Writer {
   }
 
   integer(n) {
-    const argument = n < 0 ? ~BigInt(n) : n;
+    const argument = n < 0 ? (typeof n === 'bigint' ? ~n : -1 - n) : n;
     this.head(n < 0 ? 1 : 0, argument <= Number.MAX_SAFE_INTEGER ? Number(argument) : argument);
   }
 
@@ -112,10 +122,10 @@ export class Writer {
     throw new EncodeError(`${what} cannot be sent${path ? `, at ${path}` : ''}`, { path, hint });
   }
 
-  /** Calls `write` with `key` on the path that errors report. */
-  under(key, write) {
+  /** Writes what an object or array has at `key`. */
+  item(key, value) {
     this.path.push(key);
-    write();
+    this.value(value);
     this.path.pop();
   }
 
@@ -159,7 +169,7 @@ export class Writer {
     if (Array.isArray(object)) {
       this.head(4, object.length);
       for (let i = 0; i < object.length; i++) {
-        this.under(i, () => this.value(object[i]));
+        this.item(i, object[i]);
       }
     } else {
       this.record(object);
@@ -176,7 +186,7 @@ export class Writer {
     this.head(5, keys.length);
     for (const key of keys) {
       this.text(key);
-      this.under(key, () => this.value(object[key]));
+      this.item(key, object[key]);
     }
   }
 
@@ -198,17 +208,8 @@ export function bytesOf(object) {
 }
 
 export function textOf(bytes) {
-  if (bytes.length < 24) {
-    let text = '';
-    for (const byte of bytes) {
-      if (byte > 127) {
-        return decoder.decode(bytes);
-      }
-      text += String.fromCharCode(byte);
-    }
-    return text;
-  }
-  return decoder.decode(bytes);
+  return bytes.length < 24 && bytes.every((byte) => byte < 128) ? String.fromCharCode.apply(null, bytes)
+    : decoder.decode(bytes);
 }
 
 const malformed = () => new TroupeError('decode', 'malformed CBOR');
@@ -227,8 +228,13 @@ export class Reader {
   constructor(bytes) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.at = 0;
+    this.seek(0);
+  }
+
+  seek(at) {
+    this.at = at;
     this.depth = 0;
+    return this;
   }
 
   // The argument of the head whose first byte was read: a number, a BigInt if need be, -1 for "indefinite".
@@ -245,7 +251,16 @@ export class Reader {
       const n = view.getBigUint64(at);
       return n <= Number.MAX_SAFE_INTEGER ? Number(n) : n;
     }
-    return view[`getUint${8 << (info - 24)}`](at);
+    return info === 24 ? view.getUint8(at) : info === 25 ? view.getUint16(at) : view.getUint32(at);
+  }
+
+  /** The number of items of the container that comes next, of this kind and of known length, as the core writes them. */
+  length(major) {
+    const first = this.view.getUint8(this.at++);
+    if (first >> 5 !== major) {
+      throw malformed();
+    }
+    return this.argument(first & 31);
   }
 
   value() {
@@ -291,7 +306,7 @@ export class Reader {
     const pieces = [];
     while (this.more(-1)) {
       const first = this.view.getUint8(this.at++);
-      if (first >> 5 !== major || (first & 31) === 31) {
+      if (first >> 5 !== major) {
         throw malformed();
       }
       pieces.push(this.string(this.argument(first & 31), major));

@@ -32,9 +32,7 @@ export async function createRuntime(options = {}) {
   if (place === 'page') {
     runtime.attach(makeEngine(module, runtime, settings));
   } else {
-    const { actorsMax, mailboxMessages, heartbeatMs, patienceMs, sliceMs, name, workerUrl } = settings;
-    runtime.attach(await startEngine(module, runtime,
-      { actorsMax, mailboxMessages, heartbeatMs, patienceMs, sliceMs, name, workerUrl, signal, log }));
+    runtime.attach(await startEngine(module, runtime, settings));
   }
   return runtime;
 }

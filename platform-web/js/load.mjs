@@ -11,9 +11,7 @@ export async function loadModule(source, signal) {
     throw new UnsupportedError('there is no WebAssembly here');
   }
   source = await source;
-  if (source?.default !== undefined) {
-    source = source.default;
-  }
+  source = source?.default ?? source;
   if (!(source instanceof WebAssembly.Module)) {
     source = await compile(await bytesFrom(source, signal));
   }
@@ -24,9 +22,8 @@ export async function loadModule(source, signal) {
 }
 
 async function compile(bytes) {
-  const [a, b, c, d] = bytes;
-  if (a !== 0 || b !== 0x61 || c !== 0x73 || d !== 0x6d) {
-    throw new LoadError(`got ${a === 0x3c ? 'HTML' : 'something else'} instead of WebAssembly`, {
+  if (String([...bytes.subarray(0, 4)]) !== '0,97,115,109') {
+    throw new LoadError(`got ${bytes[0] === 0x3c ? 'HTML' : 'something else'} instead of WebAssembly`, {
       hint: 'check the URL and what the bundler does to .wasm files',
     });
   }

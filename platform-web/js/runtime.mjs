@@ -1,11 +1,11 @@
 // The runtime as JavaScript sees it. It talks to an engine (engine.mjs here, or one in a worker behind a port)
 // in batches: operations out, events in. Everything it promises is settled: by an event, by the end of the actor
 // in whose name it was asked, or by the end of the runtime.
-import { Actor } from './actor.mjs';
+import { Actor, Context } from './actor.mjs';
 import { Writer, isRef, makeRef, textOf } from './cbor.mjs';
 import { ClosedError, EncodeError, NoProcessError, TroupeError, errorOf, reasonNumbers, reasonOf } from './errors.mjs';
 import { Link } from './link.mjs';
-import { EVENT, OP, RecordReader, patchLength, putRecord } from './record.mjs';
+import { EVENT, OP, RecordReader, SAME, patchLength, putRecord } from './record.mjs';
 import { asyncDispose } from './status.mjs';
 import { Types } from './types.mjs';
 import { startWorker } from './workers.mjs';
@@ -18,10 +18,14 @@ export class Runtime {
   types = new Types();
   sessions = new Map();   // id -> what link.mjs attached
   #engine = null;
-  #options;
+  // The minifier moves a class to where alone it is used. Here that is not done anew for each actor.
+  Context = Context;
+  #Actor = Actor;
   #ops = new Writer();
   #segment = -1;          // where the open segment begins, -1: none
   #segmentPort = 0;
+  #to;                    // the text of the addressee of the operation before in this segment
+  #writeMessage = (writer, message) => this.types.write(writer, message);
   #events = [];           // RecordReaders not read to the end
   #running = [];          // actors with an activation, in order
   #actors = new Map();
@@ -34,7 +38,7 @@ export class Runtime {
   #settleClosed;
 
   constructor(options) {
-    this.#options = options;
+    this.options = options;
     this.closed = new Promise((resolve, reject) => {
       this.#settleClosed = { resolve, reject };
     });
@@ -47,12 +51,11 @@ export class Runtime {
     this.drain(Infinity);
   }
 
-  get name() { return this.#options.name; }
-  get options() { return this.#options; }
+  get name() { return this.options.name; }
 
   get info() {
     return {
-      version: this.#engine.version, name: this.name, place: this.#options.place,
+      version: this.#engine.version, name: this.name, place: this.options.place,
       behaviours: [...this.#behaviours.keys()], types: this.types.names,
       ticks: this.#engine.ticks,
     };
@@ -92,7 +95,7 @@ export class Runtime {
       throw new TypeError('a behaviour is a name or an object with `receive`');
     }
     const key = this.nextId();
-    const actor = new Actor(this, key, behaviour);
+    const actor = new this.#Actor(this, key, behaviour);
     this.#actors.set(key, actor);
     const spawned = this.#ask(undefined, makeSpawned,
       () => this.put(MAIN, OP.SPAWN_PORT, key, 0, 0, 0, name), key);
@@ -144,7 +147,7 @@ export class Runtime {
 
   sendAs(port, to, message, { tag = 0 } = {}) {
     if (this.#state === 'open') {
-      this.putBody(port, OP.SEND, 0, tag, this.target(to), message);
+      this.putBody(port, OP.SEND, 0, tag, to, message);
     }
   }
 
@@ -166,7 +169,7 @@ export class Runtime {
       id, actor, signal, to, timeout,
       cancel: () => this.put(port, OP.CANCEL, id),
     };
-    return this.#wait(entry, () => this.putBody(port, OP.CALL, id, timeout, this.target(to), message));
+    return this.#wait(entry, () => this.putBody(port, OP.CALL, id, timeout, to, message));
   }
 
   // --- nodes ----------------------------------------------------------------------------------------------
@@ -231,7 +234,7 @@ export class Runtime {
 
   /** A handler or callback has failed and nobody else will say so. */
   reportError(error, actor) {
-    const { onerror } = this.#options;
+    const { onerror } = this.options;
     if (onerror) {
       onerror(error, actor?.ref ?? null);
     } else {
@@ -250,21 +253,35 @@ export class Runtime {
 
   /** Writes one operation in the name of `port`; those of one port in a row share a segment. */
   put(port, code, id = 0, value = 0, extra = 0, number = 0, a = undefined, b = undefined) {
-    if (this.#state !== 'open' && this.#state !== 'closing') {
+    if (this.#beginSegment(port)) {
+      this.#to = undefined;
+      putRecord(this.#ops, code, id, value, extra, number, a, b);
+    }
+  }
+
+  /** The same for operations with a message as `b`. Its addressee is written once for many in a row. */
+  putBody(port, code, id, number, to, message) {
+    if (!this.#beginSegment(port)) {
       return;
+    }
+    const text = to && this.target(to);
+    const isSame = text && text === this.#to;
+    putRecord(this.#ops, isSame ? code | SAME : code, id, 0, 0, number, isSame ? '' : text, this.#writeMessage, message);
+    this.#to = text;
+  }
+
+  #beginSegment(port) {
+    if (this.#state === 'closed') {
+      return false;
     }
     if (this.#segment < 0 || this.#segmentPort !== port) {
       this.#endSegment();
       this.#segmentPort = port;
       this.#segment = putRecord(this.#ops, OP.SEGMENT, port, 0, 0, 0);
+      this.#to = undefined;
     }
-    putRecord(this.#ops, code, id, value, extra, number, a, b);
     this.#engine.wake();
-  }
-
-  /** The same for operations with a message as `b`. */
-  putBody(port, code, id, number, a, message) {
-    this.put(port, code, id, 0, 0, number, a, (writer) => this.types.write(writer, message));
+    return true;
   }
 
   #endSegment() {
@@ -429,33 +446,37 @@ export class Runtime {
     }
   }
 
-  #dispatch({ code, id, value, extra, number, a, b }) {
+  #dispatch(event) {
+    const { code, id, value } = event;
+    const text = () => textOf(event.a);
+    const reason = (kind) => reasonOf(kind, event.number, text());
+    const session = this.sessions.get(id);
     switch (code) {
       case EVENT.TYPE:
-        return this.types.add(id, textOf(b), a);
+        return this.types.add(id, textOf(event.b), event.reader());
       case EVENT.BEHAVIOUR:
-        return this.#behaviours.set(textOf(a), value);
+        return this.#behaviours.set(text(), value);
       case EVENT.RESULT:
-        return this.#settleWith(id, () => this.#pending.get(id).take(a, value));
+        return this.#settleWith(id, () => this.#pending.get(id).take(event.a, value));
       case EVENT.REPLY:
-        return this.#settleWith(id, () => this.types.read(value, a));
+        return this.#settleWith(id, () => this.types.read(value, event.reader()));
       case EVENT.FAILURE:
-        return this.#failure(id, value, reasonOf(extra, number, textOf(a)));
+        return this.#failure(id, value, reason(event.extra));
       case EVENT.ACTIVATE: {
         const actor = this.#actors.get(id);
-        actor?.activate(a);
+        actor?.activate(event.a);
         return actor && this.#running.push(actor);
       }
       case EVENT.DOWN:
-        return this.settle(id, null, { ref: this.#pending.get(id)?.to, reason: reasonOf(value, number, textOf(a)) });
+        return this.settle(id, null, { ref: this.#pending.get(id)?.to, reason: reason(value) });
       case EVENT.EXIT:
-        return this.#exit(id, reasonOf(value, number, textOf(a)));
+        return this.#exit(id, reason(value));
       case EVENT.SEND_BYTES:
-        return this.sessions.get(id)?.send(a);
+        return session?.send(event.a);
       case EVENT.STATE:
-        return this.sessions.get(id)?.state(value, textOf(a), extra, textOf(b));
+        return session?.state(value, text(), event.extra, textOf(event.b));
       case EVENT.CLOSED:
-        return this.sessions.get(id)?.closed(value === 0 ? null : errorOf(value, textOf(a)));
+        return session?.closed(value === 0 ? null : errorOf(value, text()));
       default:
         throw new TypeError(`event ${code}`);
     }

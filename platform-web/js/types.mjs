@@ -1,14 +1,27 @@
 // Typed messages: objects with the name of their type in `$type`, by the field tables that the module describes.
-import { TroupeError, EncodeError } from './errors.mjs';
-import { Reader, bytesOf, isRef, setProperty } from './cbor.mjs';
+import { EncodeError } from './errors.mjs';
+import { bytesOf, isRef, setProperty } from './cbor.mjs';
 
 // core/include/troupe/type.h has the same numbers.
-const [BOOLEAN, I32, U32, I64, U64, F64, PID, REF, STRING, BYTES, VALUE, RECORD, LIST, TEXT] =
-  Array.from({ length: 14 }, (_, i) => i + 1);
+const BOOLEAN = 1;
+const I32 = 2;
+const U32 = 3;
+const I64 = 4;
+const U64 = 5;
+const F64 = 6;
+const PID = 7;
+const REF = 8;
+const STRING = 9;
+const BYTES = 10;
+const VALUE = 11;
+const RECORD = 12;
+const LIST = 13;
+const TEXT = 14;
 
+// The smallest whole number of each kind, and the first that is too large: doubles that are exact.
 const RANGES = {
-  [I32]: [-(2 ** 31), 2 ** 31 - 1], [U32]: [0, 2 ** 32 - 1],
-  [I64]: [-(2n ** 63n), 2n ** 63n - 1n], [U64]: [0n, 2n ** 64n - 1n], [REF]: [0n, 2n ** 64n - 1n],
+  [I32]: [-(2 ** 31), 2 ** 31], [U32]: [0, 2 ** 32],
+  [I64]: [-(2 ** 63), 2 ** 63], [U64]: [0, 2 ** 64], [REF]: [0, 2 ** 64],
 };
 
 const zeroOf = (kind) => {
@@ -17,7 +30,7 @@ const zeroOf = (kind) => {
     case PID: return null;
     case STRING: case TEXT: return '';
     case BYTES: return new Uint8Array(0);
-    case VALUE: case RECORD: return undefined;
+    case VALUE: return undefined;
     case LIST: return [];
     default: return 0;
   }
@@ -30,9 +43,9 @@ export class Types {
 
   /** Learns a type from its TYPE event. */
   add(number, name, description) {
-    const fields = new Reader(description).value().map(
+    const fields = description.value().map(
       ([field, key, kind, element, record]) => ({ name: field, key, kind, element, record }));
-    const type = { number, name, fields, keys: new Map(fields.map((field) => [field.key, field])) };
+    const type = { number, name, fields };
     this.#list[number] = type;
     this.#names.set(name, type);
   }
@@ -55,8 +68,7 @@ export class Types {
         path: '$type', hint: `there are: ${this.names}`,
       });
     }
-    this.#writeRecord(writer, type, message);
-    return type.number;
+    return this.writeAs(writer, type.number, message);
   }
 
   /** Writes `object` as type `number`, for arguments of behaviours. */
@@ -70,85 +82,125 @@ export class Types {
     if (typeof object !== 'object' || object === null) {
       writer.refuse(`${object}`, `${type.name} is an object`);
     }
-    const unknown = Object.keys(object).find(
-      (key) => key !== '$type' && !type.fields.some((field) => field.name === key));
-    if (unknown !== undefined) {
-      writer.refuse(`the field ${unknown}`, `${type.name} has ${type.fields.map((f) => f.name)}`);
+    const { fields } = type;
+    let known = object.$type === undefined ? 0 : 1;
+    let present = 0;
+    for (const { name } of fields) {
+      const value = object[name];
+      known += value === undefined ? 0 : 1;
+      present += value === undefined || value === null ? 0 : 1;
     }
-    const fields = type.fields.filter(({ name }) => object[name] !== undefined && object[name] !== null);
-    writer.head(5, fields.length);
+    for (const _ in object) { // eslint-disable-line guard-for-in
+      known--;
+    }
+    if (known !== 0) {
+      refuseUnknown(writer, type, object);
+    }
+    writer.head(5, present);
     for (const field of fields) {
-      writer.head(0, field.key);
-      writer.under(field.name, () => this.#writeField(writer, field, field.kind, object[field.name]));
+      const value = object[field.name];
+      if (value !== undefined && value !== null) {
+        writer.head(0, field.key);
+        this.#writeField(writer, field.name, field, field.kind, value);
+      }
     }
   }
 
-  #writeField(writer, field, kind, value) {
-    const expect = (ok, what) => ok || writer.refuse(`${typeof value} ${String(value)}`, `expected ${what}`);
+  // Writes `value`, which errors call `key`.
+  #writeField(writer, key, field, kind, value) {
+    writer.path.push(key);
     switch (kind) {
       case BOOLEAN:
-        expect(typeof value === 'boolean', 'a boolean');
-        return writer.value(value);
+        expect(writer, value, typeof value === 'boolean', 'a boolean');
+        writer.value(value);
+        break;
       case F64:
-        expect(typeof value === 'number', 'a number');
-        return writer.float(value);
+        expect(writer, value, typeof value === 'number', 'a number');
+        writer.float(value);
+        break;
       case PID:
-        expect(isRef(value), 'a ref');
-        return writer.ref(value);
+        expect(writer, value, isRef(value), 'a ref');
+        writer.value(value);
+        break;
       case STRING: case TEXT:
-        expect(typeof value === 'string', 'a string');
-        return writer.text(value);
-      case BYTES: {
-        const bytes = bytesOf(value);
-        expect(bytes, 'a Uint8Array');
-        return writer.blob(bytes);
-      }
+        expect(writer, value, typeof value === 'string', 'a string');
+        writer.value(value);
+        break;
+      case BYTES:
+        expect(writer, value, bytesOf(value), 'a Uint8Array');
+        writer.value(value);
+        break;
       case VALUE:
-        return writer.value(value);
+        writer.value(value);
+        break;
       case RECORD:
-        return this.#writeRecord(writer, this.#list[field.record], value);
+        this.#writeRecord(writer, this.#list[field.record], value);
+        break;
       case LIST:
-        expect(Array.isArray(value), 'an array');
+        expect(writer, value, Array.isArray(value), 'an array');
         writer.head(4, value.length);
-        return value.forEach((item, i) =>
-          writer.under(i, () => this.#writeField(writer, field, field.element, item)));
+        value.forEach((item, i) => this.#writeField(writer, i, field, field.element, item));
+        break;
       default: {
         const [low, high] = RANGES[kind];
-        const whole = typeof value === 'bigint' || Number.isSafeInteger(value);
-        expect(whole && value >= low && value <= high, `a whole number from ${low} to ${high}`);
-        return writer.integer(Object.is(value, -0) ? 0 : value);
+        const isWhole = Number.isSafeInteger(value) || typeof value === 'bigint';
+        if (!isWhole || value < low || value >= high) {
+          expect(writer, value, false, `a whole number from ${low} to ${BigInt(high) - 1n}`);
+        }
+        writer.integer(value);
       }
     }
+    writer.path.pop();
   }
 
   /** Reads the body of a message of type `number`. */
-  read(number, bytes) {
-    const value = new Reader(bytes).value();
+  read(number, reader) {
     if (number === 0) {
-      return value;
+      return reader.value();
     }
     const type = this.#list[number];
-    return { $type: type.name, ...this.#readRecord(type, value) };
+    return this.#readRecord(reader, type, { $type: type.name });
   }
 
-  #readRecord(type, value) {
-    if (typeof value !== 'object' || value === null) {
-      throw new TroupeError('decode', `malformed ${type.name}`);
-    }
-    const object = {};
+  // The core writes fields in the order of the table, without those that are zero.
+  #readRecord(reader, type, object) {
+    let left = reader ? reader.length(5) : 0;
+    let key = left > 0 ? reader.value() : null;
     for (const field of type.fields) {
-      setProperty(object, field.name, this.#readField(field, field.kind, value[field.key]));
+      const isThere = key === field.key;
+      setProperty(object, field.name, this.#readField(isThere && reader, field, field.kind));
+      if (isThere) {
+        key = --left > 0 ? reader.value() : null;
+      }
     }
     return object;
   }
 
-  #readField(field, kind, value) {
+  // Without a reader, the zero of that kind.
+  #readField(reader, field, kind) {
     if (kind === RECORD) {
-      return this.#readRecord(this.#list[field.record], value ?? {});
+      return this.#readRecord(reader, this.#list[field.record], {});
     }
-    if (value === undefined) {
+    if (!reader) {
       return zeroOf(kind);
     }
-    return kind === LIST ? value.map((item) => this.#readField(field, field.element, item)) : value;
+    if (kind === LIST) {
+      return Array.from({ length: reader.length(4) }, () => this.#readField(reader, field, field.element));
+    }
+    return reader.value();
+  }
+}
+
+function expect(writer, value, ok, what) {
+  if (!ok) {
+    writer.refuse(`${typeof value} ${String(value)}`, `expected ${what}`);
+  }
+}
+
+function refuseUnknown(writer, { name, fields }, object) {
+  const names = fields.map((field) => field.name);
+  const unknown = Object.keys(object).find((key) => key !== '$type' && !names.includes(key));
+  if (unknown !== undefined) {
+    writer.refuse(`the field ${unknown}`, `${name} has ${names}`);
   }
 }

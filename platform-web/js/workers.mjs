@@ -57,7 +57,10 @@ function openWorker(workerUrl, signal, message, onFailure) {
 export const packError = (error) => ({ code: error?.code, message: String(error?.message ?? error) });
 
 /** Starts an engine in a worker. It has the interface of the one in engine.mjs. */
-export async function startEngine(module, client, { workerUrl, signal, log, ...options }) {
+export async function startEngine(module, client, {
+  workerUrl, signal, log, name, sliceMs, actorsMax, mailboxMessages, heartbeatMs, patienceMs,
+}) {
+  const options = { name, sliceMs, actorsMax, mailboxMessages, heartbeatMs, patienceMs };
   const crash = (cause) =>
     client.crashed(new RuntimeCrashedError(`the worker failed: ${cause?.message ?? cause}`, { cause }));
   const { worker, port, data: info } = await openWorker(workerUrl, signal,

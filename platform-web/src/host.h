@@ -26,6 +26,9 @@ typedef struct trpi_web_host {
     trpi_web_map port_refs; /* main's monitor of a port -> trpi_web_port */
     trpi_web_map sessions;  /* id -> trp_session */
 
+    trp_pid addressee;   /* of the operation before, for those that are marked SAME */
+    int addressee_error; /* why it has none */
+
     trpi_web_map types; /* trp_type * -> its number, from 1 */
     const trp_type **type_list;
     uint32_t types_len;

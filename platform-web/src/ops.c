@@ -40,7 +40,12 @@ static uint64_t ms_to_ns(double ms) {
 }
 
 static int target_of(trp_ctx *ctx, const trpi_web_view *op, trp_pid *pid) {
-    return trpi_web_ref_read(ctx, op->a, op->record.a_length, pid);
+    if ((op->record.code & TRPI_WEB_OP_SAME) == 0) {
+        trpi_web.addressee_error =
+            trpi_web_ref_read(ctx, op->a, op->record.a_length, &trpi_web.addressee);
+    }
+    *pid = trpi_web.addressee;
+    return trpi_web.addressee_error;
 }
 
 /*
@@ -95,13 +100,14 @@ static void op_send(trp_ctx *ctx, trpi_web_port *port, const trpi_web_view *op) 
     (void)port;
     trp_pid pid;
     trp_message *message = NULL;
+    int unknown = target_of(ctx, op, &pid);
     int error = trpi_web_body_read(ctx, op->record.value, op->b, op->record.b_length, &message);
     if (error != TRP_OK) {
         trp_log(ctx, TRP_LOG_ERROR, trp_error_text(error));
         return;
     }
     trp_message_set_tag(message, (uint64_t)op->record.number);
-    if (target_of(ctx, op, &pid) != TRP_OK) {
+    if (unknown != TRP_OK) {
         pid = (trp_pid){0, 0, UINT32_MAX,
                         UINT32_MAX}; /* nobody: it becomes a dead letter and is counted */
     }
@@ -343,8 +349,9 @@ void trpi_web_ops_run(trp_ctx *ctx, trpi_web_port *port, const uint8_t *ops, siz
     trpi_web_view op;
     size_t place = 0;
     while (trpi_web_record_next(ops, length, &place, &op)) {
-        if (op.record.code < TRPI_WEB_OPS_LEN && op_functions[op.record.code] != NULL) {
-            op_functions[op.record.code](ctx, port, &op);
+        uint32_t code = op.record.code & ~TRPI_WEB_OP_SAME;
+        if (code < TRPI_WEB_OPS_LEN && op_functions[code] != NULL) {
+            op_functions[code](ctx, port, &op);
         }
     }
 }

@@ -50,6 +50,12 @@ typedef struct trpi_web_record {
     X(SHUTDOWN, 21)     /* number = grace in ms */                                                 \
     X(STATS, 22)        /* id */
 
+/*
+ * A bit of an operation's code: the addressee is that of the operation before in the segment, and
+ * `a` is empty.
+ */
+#define TRPI_WEB_OP_SAME 256u
+
 /* X(NAME, value): events, runtime to JavaScript. `code` is a TRP_E*. */
 #define TRPI_WEB_EVENT_LIST(X)                                                                     \
     X(TYPE, 1)        /* id = number, a = description in CBOR, b = name */                         \

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { EVENT, OP } from '../js/record.mjs';
 
 const [source, output, version, esbuild, terser, wasm, inlined] = process.argv.slice(2);
 if (!inlined) {
@@ -15,13 +16,14 @@ if (!inlined) {
 // Property names that never leave the bundle, so that they may be shortened. The wasm's exports and whatever a user
 // or another realm sees is not among them.
 const INTERNAL = [
-  'activate', 'argument', 'arm', 'attach', 'auth', 'behaviour', 'blob', 'bytes', 'callAs', 'change', 'crash',
-  'ctx', 'current', 'depth', 'dialler', 'disown', 'element', 'ended', 'ending', 'extra', 'fail', 'failure',
-  'fields', 'float', 'flush', 'forget', 'handle', 'hasWork', 'head', 'integer', 'isAwaited', 'key', 'lost',
+  'Context',
+  'activate', 'argument', 'arm', 'attach', 'auth', 'behaviour', 'blob', 'body', 'bytes', 'callAs', 'change', 'crash', 'crashed',
+  'ctx', 'current', 'depth', 'dialler', 'disown', 'element', 'end', 'ended', 'ending', 'extra', 'fail', 'failure',
+  'fields', 'float', 'flush', 'forget', 'handle', 'hasWork', 'head', 'integer', 'isAwaited', 'item', 'key', 'lost', 'middle',
   'monitors', 'more', 'names', 'nextId', 'numbers', 'options', 'own', 'parents', 'pending', 'pushEvents',
-  'put', 'putBody', 'raw', 'record', 'refuse', 'reportError', 'resume', 'room', 'sendAs', 'sessions', 'settle',
-  'settleReady', 'simple', 'skip', 'stopped', 'tagged', 'takeOps', 'target', 'tick', 'types', 'under', 'utf8',
-  'view', 'wake', 'words', 'work', 'writeAs', '[A-Z][A-Z_]+',
+  'put', 'putBody', 'raw', 'read', 'reader', 'record', 'refuse', 'reportError', 'resume', 'room', 'seek', 'sendAs', 'sessions', 'settle',
+  'settleReady', 'simple', 'start', 'stopped', 'tagged', 'takeOps', 'target', 'tick', 'types', 'utf8',
+  'view', 'wake', 'words', 'work', 'write', 'writeAs', '[A-Z][A-Z_]+',
 ];
 
 function run(program, args) {
@@ -41,11 +43,26 @@ function markDynamicImports(file) {
   writeFileSync(file, marked);
 }
 
+// Puts the numbers of operations and events in their places. Other constants, of which esbuild has made variables, become
+// constants again, so that terser puts them in theirs.
+function inlineNumbers(file) {
+  const text = readFileSync(file, 'utf8').replace(/\b(OP|EVENT)\.([A-Z_]+)\b/g, (whole, list, name) => {
+    const number = { OP, EVENT }[list][name];
+    if (number === undefined) {
+      throw new Error(`${whole} has no number`);
+    }
+    return number;
+  });
+  writeFileSync(file, text.replace(/^var (?=[A-Z][A-Z0-9_]* = [-\d])/gm, 'const '));
+}
+
 function bundle(entry) {
   const file = join(output, entry);
-  run(esbuild, [join(source, 'js', entry), '--bundle', '--minify', '--format=esm', '--target=es2022',
-    '--external:node:crypto', `--mangle-props=^(${INTERNAL.join('|')})$`, '--reserve-props=^MAX_SAFE_INTEGER$', '--log-level=warning',
-    `--outfile=${file}`]);
+  const common = ['--bundle', '--external:node:crypto', '--format=esm', '--target=es2022', '--log-level=warning', `--outfile=${file}`, '--allow-overwrite'];
+  run(esbuild, [join(source, 'js', entry), ...common]);
+  inlineNumbers(file);
+  run(esbuild, [file, '--minify', `--mangle-props=^(${INTERNAL.join('|')})$`,
+    '--reserve-props=^MAX_SAFE_INTEGER$', ...common]);
   run(terser, [file, '--module', '--ecma', '2020', '--mangle', '--output', file,
     '--compress', 'passes=3,unsafe_arrows=true,pure_getters=true,hoist_props=true,keep_fargs=false']);
   markDynamicImports(file);

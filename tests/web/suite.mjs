@@ -51,6 +51,35 @@ export function run(api, test, assert) {
     same((await runtime.call(counter, { $type: 'test.Count', by: 0 })).by, 5 + 4950);
   });
 
+  testWith('messages of one tick to several addressees, in a row and in turn, reach theirs', async (runtime) => {
+    const sums = [0, 0, 0];
+    const actors = await Promise.all(sums.map((_, i) =>
+      runtime.spawn({ receive(by) { sums[i] += by; } }, undefined, { name: `sum${i}` })));
+    const thawed = { pid: actors[0].pid };
+    const order = [actors[0], actors[0], actors[1], 'sum1', 'sum1', thawed, actors[0], actors[2], 'sum2', actors[2]];
+    const wanted = [0, 0, 1, 1, 1, 0, 0, 2, 2, 2];
+    order.forEach((to, i) => {
+      runtime.send(to, 1 << i);
+      throws(() => runtime.send(to, { f() {} }), 'encode'); // leaves no trace
+      throws(() => runtime.send(actors[2], { f() {} }), 'encode');
+    });
+    thawed.pid = actors[1].pid;
+    runtime.send(thawed, 1 << 10);
+    wanted.push(1);
+    await Promise.all(actors.map((actor) => runtime.stop(actor)));
+    same(sums, [0, 1, 2].map((k) => wanted.reduce((sum, who, i) => sum + (who === k ? 1 << i : 0), 0)));
+  });
+
+  testWith('a name is looked up anew when somebody was spawned in between', async (runtime) => {
+    const got = [];
+    runtime.send('late', 'too early');
+    const spawned = runtime.spawn({ receive(text) { got.push(text); } }, undefined, { name: 'late' });
+    runtime.send('late', 'in time');
+    await spawned;
+    await runtime.stop('late');
+    same(got, ['in time']);
+  });
+
   testWith('a C behaviour that is not there is named in the error', async (runtime) => {
     const error = await rejects(runtime.spawn('nobody'), 'notfound');
     assert(error.message.includes('nobody') && error.hint.includes('counter'), error.message);
