@@ -103,8 +103,11 @@ typedef struct trp_spawn_options {
 /**
  * Spawns an actor on this scheduler: allocates it, runs init, and writes its pid to `pid` (may be
  * NULL). `arg` goes to init, borrowed. `options` may be NULL. With options->monitor the monitor's
- * ref is written to `monitor` (may otherwise be NULL). Errors: TRP_ENOMEM, TRP_ELIMIT (too many
- * actors, or init functions that spawn nested too deep), TRP_EEXIST, or what init returned.
+ * ref is written to `monitor`, which may be NULL only without. Errors: TRP_ENOMEM; TRP_ELIMIT (too
+ * many actors, or init functions that spawn nested too deep); TRP_EEXIST (the name); TRP_EINVAL (a
+ * behaviour without name or `handle`, an option out of range, no `monitor`); TRP_ESTATE (the root ctx
+ * wants a link or a monitor, or the runtime stops); TRP_ENOTSUP (a routine where the host has no
+ * fibers); or what init returned.
  */
 TRP_API int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
                           const trp_spawn_options *options, trp_pid *pid, trp_ref *monitor);
@@ -120,7 +123,8 @@ TRP_API void *trp_state(const trp_ctx *ctx);
 
 /**
  * Sends `message`, which it always takes: it is delivered, or it becomes a dead letter, is counted,
- * and the result says why: TRP_ENOPROC, TRP_EFULL, TRP_ENOCONNECTION, TRP_EPERM, TRP_ETOOBIG. 0
+ * and the result says why: TRP_ENOPROC, TRP_EFULL, TRP_ECLOSED (it drains, ending.h),
+ * TRP_ENOCONNECTION, TRP_EPERM, TRP_ETOOBIG, TRP_ENOTSUP (what it carries cannot leave the node). 0
  * means it is in the mailbox (or on its way to the other node). Between two actors order is kept.
  * `message` NULL (out of memory when it was made) gives TRP_ENOMEM.
  */

@@ -12,6 +12,10 @@
  * channel open. Ends are not tied to actors: release what you hold in `terminate`, or let the
  * runtime's end do it.
  *
+ * A message that was received is the receiver's, and not tied to it as one from the mailbox is:
+ * should the actor end without having sent or dropped it, nobody frees it, nor answers it if it is a
+ * request. Hand requests on with trp_request_delegate instead.
+ *
  * Routines block; behaviours try, and ask for a trp_channel_ready when it is worth to try again.
  * Semantics of async-channel and of Go's channels; where they differ, docs/semantics.md says which.
  */

@@ -24,7 +24,7 @@ TRP_BEGIN_DECLS
     X(ECLOSED, -7, "closed")                                                                       \
     X(ETIMEOUT, -8, "timed out")                                                                   \
     X(ECANCELED, -9, "canceled")                                                                   \
-    X(EEXIST, -10, "name is already taken")                                                        \
+    X(EEXIST, -10, "already exists")                                                               \
     X(ENOENT, -11, "not found")                                                                    \
     X(ELIMIT, -12, "a configured limit is reached")                                                \
     X(ENOCONNECTION, -13, "no connection to that node")                                            \

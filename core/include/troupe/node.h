@@ -48,7 +48,7 @@ typedef enum trp_right {
 
 /** How this runtime appears to others. */
 typedef struct trp_node_config {
-    size_t size;
+    size_t size; /**< sizeof(trp_node_config) */
     /**
      * Required, unique among the nodes it meets: 1 to 63 printable ASCII characters, no blanks.
      * Copied.
@@ -77,7 +77,7 @@ TRP_API int trp_node_expose(trp_runtime *runtime, const char *name);
 
 /** The way out, given by the host for each session. Copied. */
 typedef struct trp_transport {
-    size_t size;
+    size_t size; /**< sizeof(trp_transport) */
     void *self;
     /**
      * Sends `length` bytes (borrowed, at most TRP_FRAME_MAX), one or more whole frames. 0, or a
@@ -113,7 +113,7 @@ typedef struct trp_session trp_session;
 
 /** What a session is opened with. */
 typedef struct trp_session_options {
-    size_t size;
+    size_t size;  /**< sizeof(trp_session_options) */
     bool dialler; /**< true on the side that made the connection */
     /** Acceptor: the trp_auth kinds it takes, as bits `1u << kind`; dialler: exactly one. */
     uint32_t auths;

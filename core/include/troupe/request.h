@@ -26,7 +26,7 @@ typedef struct trp_request_error {
 TRP_API extern const trp_type trp_request_error_type;
 
 /**
- * Sends `message`, which it always takes, as a request and writes its ref. The reply, or a
+ * Sends `message`, which it always takes, as a request and writes its ref (not NULL). The reply, or a
  * trp_request_error, comes to the calling actor as a message with that trp_message_ref.
  * `timeout_ns` may be TRP_NEVER. Errors, after which nothing comes: TRP_ENOMEM, TRP_ESELF,
  * TRP_EFULL, TRP_ESTATE (root ctx), TRP_ETOOBIG. An unreachable callee is not an error here but

@@ -63,7 +63,8 @@ TRP_API int trp_receive(trp_ctx *ctx, const trp_filter *filter, uint64_t timeout
 /**
  * Sends `message`, taken in any case, as a request and waits for the end of it, whatever else comes
  * meanwhile. On 0 the reply is lent as by trp_receive; a request that ended without one gives its
- * error code (request.h).
+ * error code (request.h): TRP_EFAILED if the callee has failed. For its reason use trp_request, and
+ * trp_receive with the ref. Other errors are those of trp_request, and TRP_ESTATE (no routine).
  */
 TRP_API int trp_call(trp_ctx *ctx, trp_pid to, trp_message *message, uint64_t timeout_ns,
                      trp_message **reply);
@@ -76,7 +77,7 @@ TRP_API int trp_yield(trp_ctx *ctx);
 
 /**
  * Waits until `pid` has ended, or `timeout_ns` have passed (TRP_ETIMEOUT), and writes why it ended
- * (`reason` may be NULL).
+ * (`reason` may be NULL). TRP_ENOMEM, TRP_ESTATE (the caller is no routine).
  */
 TRP_API int trp_join(trp_ctx *ctx, trp_pid pid, uint64_t timeout_ns, trp_exit *reason);
 
