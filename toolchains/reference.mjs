@@ -11,7 +11,7 @@ const PARTS = [
   ['Core', 'core/include/troupe', [
     'base.h', 'error.h', 'pid.h', 'exit.h', 'host.h', 'runtime.h', 'actor.h', 'message.h', 'type.h', 'codec.h',
     'cbor.h', 'bytes.h', 'request.h', 'filter.h', 'timer.h', 'name.h', 'group.h', 'monitor.h', 'link.h', 'ending.h', 'supervisor.h',
-    'resource.h', 'channel.h', 'routine.h', 'offload.h', 'output_port.h', 'node.h',
+    'resource.h', 'channel.h', 'routine.h', 'offload.h', 'output_port.h', 'watch.h', 'node.h',
   ]],
   ['Native host', 'platform-native/include/troupe', ['native.h', 'native_tcp.h', 'native_http.h', 'native_terminal.h']],
   ['Web host', 'platform-web/include/troupe', ['web.h']],

@@ -519,6 +519,144 @@ static void test_port_keeps_its_order_across_schedulers(void **state) {
     assert_int_equal(ports.stats.published, MESSAGES);
 }
 
+/* ---- watching all actors ---- */
+
+enum { SLOTS = 1 << 16, WATCHERS = 4, BREEDERS = 4, CHILDREN = 400 };
+
+static struct {
+    atomic_uint ended;           /* breeders */
+    atomic_uint lives[WATCHERS]; /* as far as the watcher has heard */
+    atomic_uint odd;             /* started twice, or ended without a start */
+} census;
+
+typedef struct watching {
+    uint32_t number;
+    uint32_t events;
+    trp_ref ref;
+    uint32_t *known; /* generation by slot */
+} watching;
+
+static int watch_init(trp_ctx *ctx, void *state, const void *arg) {
+    watching *self = state;
+    self->number = *(const uint32_t *)arg;
+    self->known = trp_alloc(ctx, SLOTS * sizeof self->known[0]);
+    return self->known == NULL ? TRP_ENOMEM : trp_actor_watch(ctx, &self->ref);
+}
+
+/* Odd ones end their watch some times, and begin another. */
+static void watch_anew(trp_ctx *ctx, watching *self) {
+    if (++self->events % 300 != 0 || self->events > 3000 || self->number % 2 == 0) {
+        return;
+    }
+    (void)trp_actor_unwatch(ctx, self->ref);
+    memset(self->known, 0, SLOTS * sizeof self->known[0]);
+    atomic_store(&census.lives[self->number], 0);
+    atomic_fetch_add(&census.odd, trp_actor_watch(ctx, &self->ref) == 0 ? 0 : 1);
+}
+
+static void watch_handle(trp_ctx *ctx, void *state, trp_message *message) {
+    watching *self = state;
+    const trp_actor_event *event = trp_message_as(message, &trp_actor_event_type);
+    uint32_t at = event->pid.index % SLOTS;
+    if (event->kind == TRP_ACTOR_STARTED && self->known[at] == 0) {
+        self->known[at] = event->pid.generation;
+        atomic_fetch_add(&census.lives[self->number], 1);
+    } else if (event->kind == TRP_ACTOR_ENDED && self->known[at] == event->pid.generation) {
+        self->known[at] = 0;
+        atomic_fetch_sub(&census.lives[self->number], 1);
+    } else {
+        atomic_fetch_add(&census.odd, 1);
+    }
+    watch_anew(ctx, self);
+}
+
+static const trp_behaviour watch_behaviour = {
+    TRP_BEHAVIOUR("test.watch"),
+    .state_size = sizeof(watching),
+    .init = watch_init,
+    .handle = watch_handle,
+};
+
+static int child_init(trp_ctx *ctx, void *state, const void *arg) {
+    (void)state;
+    uint32_t number = *(const uint32_t *)arg;
+    if (number % 11 == 0) {
+        trp_stop_self(ctx);
+    }
+    return number % 7 == 0 ? TRP_EIO : 0;
+}
+
+static void child_handle(trp_ctx *ctx, void *state, trp_message *message) {
+    (void)state;
+    (void)message;
+    trp_stop_self(ctx);
+}
+
+static const trp_behaviour child_behaviour = {
+    TRP_BEHAVIOUR("test.child"),
+    .init = child_init,
+    .handle = child_handle,
+};
+
+static int breed(trp_ctx *ctx, void *arg) {
+    (void)arg;
+    for (uint32_t i = 0; i < CHILDREN; i++) {
+        trp_pid pid;
+        if (trp_spawn(ctx, &child_behaviour, &i, &pid) == 0 && i % 3 != 0) {
+            (void)trp_send(ctx, pid, trp_message_new_bytes(ctx, NULL, 0));
+        }
+        if (i % 8 == 0) {
+            (void)trp_yield(ctx);
+        }
+    }
+    atomic_fetch_add(&census.ended, 1);
+    return 0;
+}
+
+static const trp_routine breeder = {TRP_ROUTINE("test.breeder", breed, 0)};
+
+static int spawn_breeders(trp_ctx *ctx, void *arg) {
+    (void)arg;
+    int error = 0;
+    for (int i = 0; i < BREEDERS && error == 0; i++) {
+        error = trp_spawn(ctx, &breeder.behaviour, NULL, NULL);
+    }
+    return error;
+}
+
+static int spawn_watch(trp_ctx *ctx, void *arg) {
+    return trp_spawn(ctx, &watch_behaviour, arg, NULL);
+}
+
+static int count_actors(trp_ctx *ctx, void *arg) {
+    size_t count;
+    trp_actor_list(ctx, NULL, 0, &count);
+    *(size_t *)arg = count;
+    return 0;
+}
+
+static void test_watchers_agree_on_who_lives(void **state) {
+    (void)state;
+    trp_native *native = start_host(SCHEDULERS);
+    for (unsigned i = 0; i < SCHEDULERS; i++) {
+        assert_int_equal(trp_native_call_wait(native, i, spawn_breeders, NULL), 0);
+    }
+    for (uint32_t i = 0; i < WATCHERS; i++) { /* while they breed */
+        assert_int_equal(trp_native_call_wait(native, i % SCHEDULERS, spawn_watch, &i), 0);
+    }
+    wait_for(&census.ended, SCHEDULERS * BREEDERS);
+    for (uint32_t i = 0; i < WATCHERS; i++) {
+        size_t count = 0;
+        for (int ms = 0; count == 0 || atomic_load(&census.lives[i]) != count; ms++) {
+            assert_true(ms < WAIT_MS);
+            usleep(1000);
+            assert_int_equal(trp_native_call_wait(native, 0, count_actors, &count), 0);
+        }
+    }
+    assert_int_equal(census.odd, 0);
+    end_host(native);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_work_of_many_actors_ends_in_one_place_each),
@@ -527,6 +665,7 @@ int main(void) {
         cmocka_unit_test(test_host_that_never_started_waits_for_its_work),
         cmocka_unit_test(test_name_has_one_actor_however_many_want_it),
         cmocka_unit_test(test_port_keeps_its_order_across_schedulers),
+        cmocka_unit_test(test_watchers_agree_on_who_lives),
     };
     return cmocka_run_group_tests_name("services on threads", tests, NULL, NULL);
 }

@@ -32,5 +32,6 @@
 #include "troupe/supervisor.h"
 #include "troupe/timer.h"
 #include "troupe/type.h"
+#include "troupe/watch.h"
 
 #endif

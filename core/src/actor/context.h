@@ -62,12 +62,23 @@ typedef struct trpi_scratch {
     } body;
 } trpi_scratch;
 
+/* What is told of an actor while somebody watches all of them (service/watch.c). */
+typedef enum trpi_life {
+    TRPI_BORN,    /* it will be in init, and can be found by its pid when this has been told */
+    TRPI_STARTED, /* init has succeeded; nothing else has run */
+    TRPI_ENDED    /* its pid cannot be found any more; perhaps init has failed */
+} trpi_life;
+
+typedef void trpi_observe_fn(trp_ctx *ctx, trp_pid pid, trpi_life life, const trp_exit *reason);
+
 struct trp_ctx {
     trpi_scheduler sched; /* first: a trp_ctx is a scheduler is a pool */
     trp_runtime *runtime;
     trpi_frame frame;
     uint32_t select_turn; /* where the next fair select begins */
     uint32_t spawn_depth;
+    trpi_observe_fn
+        *observe;         /* NULL: nobody watches. Set by the scheduler itself, between actors */
     uint32_t sample_left; /* sends until the next one counted in a mailbox with the default limit */
     bool is_traced;       /* the host wants to hear of every message */
     bool is_stepping;
@@ -115,6 +126,7 @@ struct trp_runtime {
     void *names;            /* the registry of names */
     trpi_atomic_ptr groups; /* made by group.c on first use */
     trpi_atomic_ptr ports;  /* made by output_port.c on first use */
+    trpi_atomic_ptr census; /* made by watch.c on first use */
     trpi_route_fn *route;   /* set by the node floor; NULL: no other nodes */
     void *node;             /* the node floor's */
     void (*node_destroy)(trp_runtime *runtime);

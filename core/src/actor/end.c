@@ -131,6 +131,9 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
         actor->side->groups->release(ctx, actor);
     }
     trpi_store(&actor->generation, pid.generation + 1, TRPI_RELEASE);
+    if (ctx->observe != NULL) {
+        ctx->observe(ctx, pid, TRPI_ENDED, reason);
+    }
     give_up_entries(ctx, actor);
     if (actor->side != NULL) {
         answer_held(ctx, actor->side, reason);

@@ -160,7 +160,6 @@ static void drain_all_mailboxes(trp_runtime *runtime) {
 static void destroy_context(trp_runtime *runtime, unsigned index) {
     trp_ctx *ctx = runtime->contexts[index];
     if (ctx != NULL) {
-        trpi_stop_discard_calls(ctx);
         trpi_pool_deinit(&ctx->sched.pool);
         runtime->host.realloc(runtime->host.self, ctx, sizeof *ctx, 0);
     }
@@ -176,6 +175,9 @@ void trp_runtime_destroy(trp_runtime *runtime) {
     }
     drain_all_mailboxes(runtime);
     trpi_names_destroy(runtime);
+    for (unsigned i = 0; i < runtime->group.count && runtime->contexts[i] != NULL; i++) {
+        trpi_stop_discard_calls(runtime->contexts[i]); /* which may lie in any of the pools */
+    }
     for (unsigned i = 0; i < runtime->group.count && i < TRP_SCHEDULERS_MAX; i++) {
         destroy_context(runtime, i);
     }
