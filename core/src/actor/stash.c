@@ -32,6 +32,7 @@ struct trpi_stash {
     uint64_t front_age; /* given to the next one that is put back */
     trp_ref muted_by;
     bool is_filtering;
+    bool has_none;           /* nothing that waits is asked for: known until one of both changes */
     bool is_shared;          /* several wait in the actor: every message goes past here */
     trpi_key admitted;       /* of the message that was let through last */
     const trpi_wish *wishes; /* chained */
@@ -189,6 +190,7 @@ static void unchain(trpi_stash *stash, stash_list *list, trp_message *before,
 
 void trpi_stash_add(trp_ctx *ctx, trpi_stash *stash, trp_message *message, trpi_key key) {
     stash->pool = &ctx->sched.pool;
+    stash->has_none = false;
     stash_list *list = list_for(stash, key);
     set_age(message, stash->age++);
     trpi_store(&message->link.next, NULL, TRPI_RELAXED);
@@ -204,6 +206,7 @@ void trpi_stash_add(trp_ctx *ctx, trpi_stash *stash, trp_message *message, trpi_
 
 void trpi_stash_put_back(trp_ctx *ctx, trpi_stash *stash, trp_message *message) {
     stash->pool = &ctx->sched.pool;
+    stash->has_none = false;
     stash_list *list = list_for(stash, trpi_key_of(message));
     bool is_new = list->first == NULL;
     set_age(message, --stash->front_age);
@@ -272,7 +275,7 @@ static void consider(candidate *best, stash_list *list, trp_message *before, trp
 }
 
 static void consider_list(candidate *best, const trpi_map *map, uint64_t key) {
-    stash_list *list = key == 0 ? NULL : trpi_map_get(map, key);
+    stash_list *list = key == 0 || map->count == 0 ? NULL : trpi_map_get(map, key);
     if (list != NULL) {
         consider(best, list, NULL, list->first);
     }
@@ -316,11 +319,12 @@ static candidate find_next(trpi_stash *stash) {
     if (stash->has_strays) {
         consider_keyless(stash, &best);
     }
+    stash->has_none = best.message == NULL && !stash->is_shared; /* then wishes come and go */
     return best;
 }
 
 bool trpi_stash_has_next(trpi_stash *stash) {
-    if (stash->muted_by != 0) {
+    if (stash->muted_by != 0 || stash->has_none) {
         return false; /* the reply that ends it never waits: it was admitted when it came */
     }
     return stash->is_filtering ? find_next(stash).message != NULL : stash->heap_len > 0;
@@ -339,7 +343,8 @@ static trp_message *take_next(trp_ctx *ctx, trpi_stash *stash) {
 }
 
 trp_message *trpi_stash_next(trp_ctx *ctx, trpi_stash *stash) {
-    trp_message *message = stash->muted_by != 0 ? NULL : take_next(ctx, stash);
+    bool has_none = stash->muted_by != 0 || stash->has_none;
+    trp_message *message = has_none ? NULL : take_next(ctx, stash);
     if (message != NULL) {
         stash->admitted = trpi_key_of(message);
     }
@@ -426,6 +431,8 @@ void trpi_stash_destroy(trp_ctx *ctx, trpi_stash *stash) {
 void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref second_ref,
                        trp_ref third_ref) {
     stash->is_filtering = true;
+    /* The usual filter, for one reply, needs no search while no reply waits. */
+    stash->has_none = filter->tags_len == 0 && stash->by_ref.count == 0 && !stash->has_strays;
     stash->own =
         (trpi_wish){NULL, stash->tags, filter->tags_len, {filter->ref, second_ref, third_ref}};
     stash->wishes = &stash->own;
@@ -436,12 +443,14 @@ void trpi_stash_filter(trpi_stash *stash, const trp_filter *filter, trp_ref seco
 
 void trpi_stash_filter_wishes(trpi_stash *stash, const trpi_wish *wishes) {
     stash->is_filtering = true;
+    stash->has_none = false;
     stash->is_shared = true;
     stash->wishes = wishes;
 }
 
 void trpi_stash_unfilter(trpi_stash *stash) {
     stash->is_filtering = false;
+    stash->has_none = false;
 }
 
 int trp_filter_set(trp_ctx *ctx, const trp_filter *filter) {
