@@ -9,6 +9,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 
+// What clang may have used; nothing in the file says so.
+const FEATURES = ['--enable-bulk-memory', '--enable-sign-ext', '--enable-mutable-globals', '--enable-nontrapping-float-to-int'];
+
 // What calls a body.
 const BODIES = ['trpi_routine_main', 'trpi_coroutine_main'];
 
@@ -92,7 +95,7 @@ function run(program, ...options) {
   return stdout;
 }
 
-const optimise = (...options) => run(optimiser, file, '-o', file, ...options);
+const optimise = (...options) => run(optimiser, ...FEATURES, file, '-o', file, ...options);
 
 const plain = (name) => name.replace(/\.\d+$/, '');
 
@@ -112,7 +115,7 @@ const list = (pass, names) => (names.length > 0 ? [`--pass-arg=asyncify-${pass}@
 
 // The module's functions as the optimiser calls them, which gives the second and third of a name numbers. Those of
 // Troupe's are spared by name, unless one of the application may have the same.
-const present = run(optimiser, '--nm', file).split('\n').map((line) => line.match(/^ +(\S+) : \d+$/)?.[1]).filter(Boolean);
+const present = run(optimiser, ...FEATURES, '--nm', file).split('\n').map((line) => line.match(/^ +(\S+) : \d+$/)?.[1]).filter(Boolean);
 const linked = countOf(present.map(plain));
 const [ours, theirs] = [defined(archives), defined(objects)];
 const own = present.filter((name) => linked.get(plain(name)) <= (ours.get(plain(name)) ?? 0) && !theirs.has(plain(name)));
@@ -123,7 +126,7 @@ const bodies = list('addlist', BODIES.filter((name) => present.includes(name)));
 const common = ['--pass-arg=asyncify-ignore-imports', ...bodies, '--optimize-level=2'];
 
 // First a trial, which tells what reaches the yield by direct calls.
-const trial = run(optimiser, file, '-o', `${file}.trial`, ...common, '--pass-arg=asyncify-ignore-indirect',
+const trial = run(optimiser, ...FEATURES, file, '-o', `${file}.trial`, ...common, '--pass-arg=asyncify-ignore-indirect',
   '--pass-arg=asyncify-verbose', ...list('removelist', NEVER.filter((name) => present.includes(name))), '--asyncify');
 rmSync(`${file}.trial`);
 const reaching = new Set([...trial.matchAll(/^\[asyncify\] (\S+) can change the state/gm)].map((match) => match[1]));
