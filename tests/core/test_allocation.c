@@ -111,6 +111,14 @@ static void use_everything(trp_ctx *ctx, probe *self, void *arg) {
     error = trp_request(ctx, TRP_PID_NONE, probe_value(ctx, 1), TRP_NEVER, &ref);
     all->result = worst(all->result, error);
     all->expected += error == 0;
+    trp_pid targets[] = {all->server.pid, TRP_PID_NONE, all->server.pid};
+    error = trp_request_many(ctx, targets, 3, probe_value(ctx, 1), TRP_NS_PER_S, &ref);
+    all->result = worst(all->result, error);
+    all->expected += error == 0;
+    error =
+        trp_request_forward(ctx, all->server.pid, probe_value(ctx, 1), TRP_NS_PER_S, self->pid, 0);
+    all->result = worst(all->result, error);
+    all->expected += error == 0;
     error = trp_timer(ctx, TRP_NS_PER_MS, 1, NULL);
     all->result = worst(all->result, error);
     all->expected += error == 0;
