@@ -288,6 +288,8 @@ static void test_get_or_spawn_needs_a_name_and_no_monitor(void **state) {
     assert_int_equal(
         trp_get_or_spawn(fake_root(fake), &probe_behaviour, &wanted, &options, &pid, NULL),
         TRP_EINVAL);
+    assert_int_equal(trp_get_or_spawn(fake_root(fake), &probe_behaviour, &wanted, NULL, &pid, NULL),
+                     TRP_EINVAL);
     options.monitor = false;
     assert_int_equal(
         trp_get_or_spawn(fake_root(fake), &probe_behaviour, &wanted, &options, &pid, NULL), 0);

@@ -29,7 +29,9 @@ TRP_API extern const trp_type trp_exited_type;
  * Links the calling actor and `pid`, with `tag` on both sides. If they are linked already, nothing
  * happens; if `pid` is gone, its exit signal comes at once, with kind NOPROC. Everything that the
  * end of either side needs is allocated here. Errors: TRP_ENOMEM; TRP_ESTATE for the root ctx;
- * TRP_ESELF; TRP_EEXIST if they are linked by trp_link_fate.
+ * TRP_ESELF; TRP_EEXIST if they are linked by trp_link_fate. There are no links between nodes: the
+ * exit signal of such a one comes at once, with kind ERROR and code TRP_ENOTSUP, or NOCONNECTION if
+ * that node is not connected.
  */
 TRP_API int trp_link(trp_ctx *ctx, trp_pid pid, uint64_t tag);
 

@@ -39,6 +39,9 @@ static int try_once(trp_ctx *ctx, const trp_behaviour *behaviour, const void *ar
 int trp_get_or_spawn(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
                      const trp_spawn_options *options, trp_pid *pid, bool *is_new) {
     trp_spawn_options known;
+    if (options == NULL) {
+        return TRP_EINVAL; /* the name is in them */
+    }
     memset(&known, 0, sizeof known);
     memcpy(&known, options, options->size < sizeof known ? options->size : sizeof known);
     known.size = sizeof known;
