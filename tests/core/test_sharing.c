@@ -165,6 +165,70 @@ static void test_task_behind_one_that_hangs_is_taken_over(void **state) {
     fake_destroy(all.fake);
 }
 
+/* One actor always has another message of its own; a second one gets one in the midst of it. */
+enum { FLOOD = 20000, TURN = 64 };
+
+typedef struct flood {
+    trp_pid other;
+    uint32_t sent;
+    uint32_t sent_when_told;
+    uint32_t sent_when_heard;
+} flood;
+
+static int flood_init(trp_ctx *ctx, void *state, const void *arg) {
+    (void)ctx;
+    *(flood **)state = *(flood *const *)arg;
+    return 0;
+}
+
+static void flood_handle(trp_ctx *ctx, void *state, trp_message *message) {
+    (void)message;
+    flood *all = *(flood **)state;
+    if (all->sent++ == FLOOD / 2) {
+        all->sent_when_told = all->sent;
+        assert_int_equal(trp_send(ctx, all->other, trp_message_new_bytes(ctx, NULL, 8)), 0);
+    }
+    if (all->sent < FLOOD) {
+        assert_int_equal(trp_send(ctx, trp_self(ctx), trp_message_new_bytes(ctx, NULL, 8)), 0);
+    }
+}
+
+static void hear(trp_ctx *ctx, void *state, trp_message *message) {
+    (void)ctx;
+    (void)message;
+    flood *all = *(flood **)state;
+    all->sent_when_heard = all->sent;
+}
+
+static const trp_behaviour flood_behaviour = {
+    TRP_BEHAVIOUR("test.flood"),
+    .state_size = sizeof(flood *),
+    .init = flood_init,
+    .handle = flood_handle,
+};
+static const trp_behaviour hear_behaviour = {
+    TRP_BEHAVIOUR("test.hear"),
+    .state_size = sizeof(flood *),
+    .init = flood_init,
+    .handle = hear,
+};
+
+static void test_flooding_actor_gives_way_after_a_turn(void **state) {
+    (void)state;
+    flood all = {0};
+    flood *arg = &all;
+    fake_host *fake = fake_create(1);
+    trp_ctx *root = fake_root(fake);
+    trp_pid pid;
+    assert_int_equal(trp_spawn(root, &hear_behaviour, &arg, &all.other), 0);
+    assert_int_equal(trp_spawn(root, &flood_behaviour, &arg, &pid), 0);
+    assert_int_equal(trp_send(root, pid, trp_message_new_bytes(root, NULL, 8)), 0);
+    fake_run(fake);
+    fake_destroy(fake);
+    assert_int_equal(all.sent, FLOOD);
+    assert_in_range(all.sent_when_heard, all.sent_when_told, all.sent_when_told + TURN);
+}
+
 /* Watching ends: an idle runtime has no deadline. */
 static void test_nobody_watches_when_nothing_runs(void **state) {
     (void)state;
@@ -188,6 +252,7 @@ int main(void) {
         cmocka_unit_test(test_many_short_turns_stay_on_one_scheduler),
         cmocka_unit_test(test_much_waiting_work_is_shared),
         cmocka_unit_test(test_task_behind_one_that_hangs_is_taken_over),
+        cmocka_unit_test(test_flooding_actor_gives_way_after_a_turn),
         cmocka_unit_test(test_nobody_watches_when_nothing_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
