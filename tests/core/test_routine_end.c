@@ -143,6 +143,18 @@ static void test_kill_ends_it_in_any_wait(void **state) {
     end_while_waiting(*state, kill_it, TRP_EXIT_KILLED);
 }
 
+static void test_routine_killed_before_it_begins_leaves_no_letter(void **state) {
+    fake_host *fake = *state;
+    script a = {.body = NULL}; /* is never called */
+    assert_int_equal(script_spawn(fake, &a), 0);
+    assert_int_equal(trp_kill(fake_root(fake), a.pid), 0);
+    fake_run(fake);
+    assert_false(a.has_begun);
+    assert_false(trp_is_alive(fake_root(fake), a.pid));
+    assert_int_equal(fake_stats(fake).dead_letters, 0);
+    assert_int_equal(fake_stats(fake).late_replies, 0);
+}
+
 static void stop_it(fake_host *fake, trp_pid pid) {
     trp_exit reason = trp_exit_make(TRP_EXIT_SHUTDOWN, 0, "enough");
     assert_int_equal(trp_stop(fake_root(fake), pid, &reason), 0);
@@ -418,6 +430,7 @@ int main(void) {
         FAKE_TEST(test_fail_ends_it_when_it_waits),
         FAKE_TEST(test_abort_ends_it_where_it_is),
         FAKE_TEST(test_kill_ends_it_in_any_wait),
+        FAKE_TEST(test_routine_killed_before_it_begins_leaves_no_letter),
         FAKE_TEST(test_stop_ends_it_in_any_wait),
         FAKE_TEST(test_link_ends_it_while_it_waits),
         FAKE_TEST(test_trapped_exit_comes_as_a_message),

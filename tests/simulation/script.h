@@ -74,6 +74,7 @@ enum {
     X(NOTIFY, "waits for", 4)                                                                      \
     X(FORGET, "ends its oldest wait", 2)                                                           \
     X(CLOSE, "closes", 1)                                                                          \
+    X(SELECT, "selects between", 6)                                                                \
     X(ADVANCE, "time passes", 8)
 
 typedef enum script_kind {
@@ -113,9 +114,15 @@ enum {
     SPAWN_MONITORED = 2,
     SPAWN_NAMED = 4,
     SPAWN_FAILS = 8,
-    SPAWN_TRAPPING = 16
+    SPAWN_TRAPPING = 16,
+    SPAWN_ROUTINE = 32
 };
 unsigned script_spawn_flags(const script_op *op);
+
+/* A select takes from one channel or puts into another, and says what it did as one number. */
+unsigned script_select_from(const script_op *op);
+unsigned script_select_to(const script_op *op);
+enum { SELECT_SENT = 1000 };
 
 /* What the asked one does with a request. */
 typedef enum script_mode { MODE_REPLY, MODE_KEEP, MODE_IGNORE, MODE_REFUSE, MODES } script_mode;
@@ -178,6 +185,7 @@ typedef struct script_open {
 typedef struct script_person {
     struct script_world *world;
     uint8_t id;
+    bool is_routine;
     trp_pid pid;
     uint32_t opens_len;
     script_open opens[SCRIPT_OPENS];
@@ -188,6 +196,7 @@ typedef struct script_person {
 typedef struct script_world {
     trp_sim *sim;
     trp_sim_node *node;
+    bool is_storm; /* selects wait */
     trp_channel *channels[SCRIPT_CHANNELS];
     uint32_t persons_len;
     script_person *persons[SCRIPT_ACTORS];
@@ -201,7 +210,7 @@ typedef struct script_world {
 
 enum { SCRIPT_GRID_MS = 600, SCRIPT_SPREAD_MS = 6 };
 
-void script_world_create(script_world *world, const script *self);
+void script_world_create(script_world *world, const script *self, bool is_storm);
 
 /*
  * When the timer of an operation should fire. Each has its own moment within a round of time, so

@@ -194,7 +194,7 @@ const char *script_run_steps(const script *self, script_totals *totals) {
     static script_world world;
     static script_model model;
     const char *wrong = NULL;
-    script_world_create(&world, self);
+    script_world_create(&world, self, false);
     model_init(&model, &world);
     for (uint32_t i = 0; i < self->ops_len && wrong == NULL; i++) {
         wrong = run_step(&world, &model, &self->ops[i]);

@@ -273,7 +273,7 @@ void model_die(script_model *model, uint8_t id, int32_t reason) {
     if (!actor->is_alive) {
         return;
     }
-    if (reason != KILLED_VALUE) {
+    if (reason != KILLED_VALUE && !actor->is_routine) {
         model_expect_now(model, model_event_of(EVENT_ENDED, id, id, 0, reason));
     }
     actor->is_alive = false;

@@ -32,6 +32,7 @@ typedef struct model_open {
 
 typedef struct model_actor {
     bool is_alive;
+    bool is_routine;
     bool has_died; /* in this step */
     bool is_trapping;
     bool is_filtering;

@@ -28,6 +28,7 @@ int model_do_spawn(script_model *model, uint8_t id, const script_op *op) {
         return TRP_EFAILED;
     }
     model->actors[child].is_alive = true;
+    model->actors[child].is_routine = (flags & SPAWN_ROUTINE) != 0;
     model->actors[child].is_trapping = (flags & SPAWN_TRAPPING) != 0;
     model->tenants[op->other] = child;
     if ((flags & SPAWN_NAMED) != 0) {
@@ -216,8 +217,7 @@ static int do_answer(script_model *model, uint8_t id) {
     return 0;
 }
 
-static int do_put(script_model *model, const script_op *op) {
-    model_channel *channel = model_channel_of(model, op);
+static int put_into(script_model *model, model_channel *channel, const script_op *op) {
     if (channel->is_closed) {
         return TRP_ECLOSED;
     }
@@ -229,8 +229,7 @@ static int do_put(script_model *model, const script_op *op) {
     return 0;
 }
 
-static int do_take(script_model *model, const script_op *op) {
-    model_channel *channel = model_channel_of(model, op);
+static int take_from(script_model *model, model_channel *channel) {
     if (channel->values_len == 0) {
         return channel->is_closed ? TRP_ECLOSED : TRP_EEMPTY;
     }
@@ -239,6 +238,22 @@ static int do_take(script_model *model, const script_op *op) {
     memmove(channel->values, channel->values + 1, channel->values_len * sizeof *channel->values);
     model_wake(model, channel, TRP_CHANNEL_SEND);
     return value;
+}
+
+/* The first case that is possible is done. */
+static int do_select(script_model *model, uint8_t id, const script_op *op) {
+    if (!model->actors[id].is_routine) {
+        return TRP_ESTATE;
+    }
+    int taken = take_from(model, &model->channels[script_select_from(op)]);
+    if (taken != TRP_EEMPTY) {
+        return taken;
+    }
+    int put = put_into(model, &model->channels[script_select_to(op)], op);
+    if (put == TRP_EFULL) {
+        return TRP_ETIMEOUT;
+    }
+    return put == 0 ? SELECT_SENT : put;
 }
 
 static int do_notify(script_model *model, uint8_t id, const script_op *op) {
@@ -268,13 +283,17 @@ static int do_close(script_model *model, const script_op *op) {
     return 0;
 }
 
-static void do_filter(script_model *model, uint8_t id, const script_op *op) {
+static int do_filter(script_model *model, uint8_t id, const script_op *op) {
     model_actor *actor = &model->actors[id];
+    if (actor->is_routine) {
+        return TRP_ENOTSUP;
+    }
     actor->is_filtering = true;
     actor->filter_tag = model_tag_of(op);
     actor->filter_number = op->which % 2 != 0 && actor->opens_len > 0
                                ? actor->opens[actor->opens_len - 1].number
                                : UINT32_MAX;
+    return 0;
 }
 
 int model_perform(script_model *model, uint8_t id, const script_op *op) {
@@ -317,8 +336,7 @@ int model_perform(script_model *model, uint8_t id, const script_op *op) {
     case SCRIPT_SEND:
         return model_send_to(model, id, other, op);
     case SCRIPT_FILTER:
-        do_filter(model, id, op);
-        return 0;
+        return do_filter(model, id, op);
     case SCRIPT_CLEAR:
         model->actors[id].is_filtering = false;
         return 0;
@@ -327,9 +345,11 @@ int model_perform(script_model *model, uint8_t id, const script_op *op) {
     case SCRIPT_ANSWER:
         return do_answer(model, id);
     case SCRIPT_PUT:
-        return do_put(model, op);
+        return put_into(model, model_channel_of(model, op), op);
     case SCRIPT_TAKE:
-        return do_take(model, op);
+        return take_from(model, model_channel_of(model, op));
+    case SCRIPT_SELECT:
+        return do_select(model, id, op);
     case SCRIPT_NOTIFY:
         return do_notify(model, id, op);
     case SCRIPT_CLOSE:

@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A simulation that runs as wasm has no stacks for routines. */
+#ifdef __EMSCRIPTEN__
+enum { HAS_ROUTINES = false };
+#else
+enum { HAS_ROUTINES = true };
+#endif
+
 static const char *const kind_texts[SCRIPT_KINDS] = {
 #define SCRIPT_KIND_TEXT_(name, text, weight) text,
     SCRIPT_KIND_LIST(SCRIPT_KIND_TEXT_)
@@ -78,7 +85,18 @@ trp_exit script_reason(const script_op *op) {
 unsigned script_spawn_flags(const script_op *op) {
     unsigned flags = script_below(op, 8);
     flags |= op->which % 3 == 0 ? SPAWN_TRAPPING : 0;
-    return op->which % 10 == 9 ? flags | SPAWN_FAILS : flags;
+    /* The body of a routine begins after its spawn, which it cannot undo. */
+    flags |= HAS_ROUTINES && op->which % 4 == 1 ? SPAWN_ROUTINE : 0;
+    bool fails = op->which % 10 == 9 && (flags & SPAWN_ROUTINE) == 0;
+    return fails ? flags | SPAWN_FAILS : flags;
+}
+
+unsigned script_select_from(const script_op *op) {
+    return op->which % SCRIPT_CHANNELS;
+}
+
+unsigned script_select_to(const script_op *op) {
+    return op->which / SCRIPT_CHANNELS % SCRIPT_CHANNELS;
 }
 
 int32_t script_reason_value(const trp_exit *reason) {
@@ -96,10 +114,11 @@ static void print_details(const script_op *op) {
     switch ((script_kind)op->kind) {
     case SCRIPT_SPAWN: {
         unsigned flags = script_spawn_flags(op);
-        printf(" %u%s%s%s%s%s", op->other, (flags & SPAWN_LINKED) != 0 ? " linked" : "",
+        printf(" %u%s%s%s%s%s%s", op->other, (flags & SPAWN_LINKED) != 0 ? " linked" : "",
                (flags & SPAWN_MONITORED) != 0 ? " monitored" : "",
                (flags & SPAWN_NAMED) != 0 ? " named" : "",
                (flags & SPAWN_TRAPPING) != 0 ? " trapping" : "",
+               (flags & SPAWN_ROUTINE) != 0 ? " as a routine" : "",
                (flags & SPAWN_FAILS) != 0 ? " (init fails)" : "");
         break;
     }
@@ -153,6 +172,9 @@ static void print_details(const script_op *op) {
     case SCRIPT_TAKE:
     case SCRIPT_CLOSE:
         printf(" channel %u", script_below(op, SCRIPT_CHANNELS));
+        break;
+    case SCRIPT_SELECT:
+        printf(" channel %u to take and %u to put", script_select_from(op), script_select_to(op));
         break;
     case SCRIPT_NOTIFY:
         printf(" channel %u to %s", script_below(op, SCRIPT_CHANNELS),

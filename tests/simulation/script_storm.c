@@ -89,6 +89,31 @@ static bool is_letter(const storm *self, const script_event *event) {
            is_sent_now(self, event->number);
 }
 
+/* What was put into a channel is taken once at most, and nothing else is. Rules 55, 75, 77. */
+static const char *check_channels(const storm *self) {
+    const script_world *world = self->world;
+    bool was_taken[SCRIPT_OPS] = {false};
+    for (uint32_t i = 0; i < world->events_len; i++) {
+        const script_event *event = &world->events[i];
+        uint8_t kind = event->kind == EVENT_RESULT ? self->kinds[event->number] : SCRIPT_KINDS;
+        bool is_taken = event->value >= 0 && event->value < SCRIPT_OPS &&
+                        (kind == SCRIPT_TAKE || kind == SCRIPT_SELECT);
+        if (!is_taken) {
+            continue;
+        }
+        uint32_t result = self->results[event->value];
+        int32_t put = result == UINT32_MAX ? TRP_EFAILED : world->events[result].value;
+        /* One that was killed in its select may have put it in and not said so. */
+        bool was_put = put == 0 || put == SELECT_SENT ||
+                       (self->kinds[event->value] == SCRIPT_SELECT && result == UINT32_MAX);
+        if (was_taken[event->value] || !was_put) {
+            return say("a channel gave something twice, or what it never got", event);
+        }
+        was_taken[event->value] = true;
+    }
+    return NULL;
+}
+
 /* What one actor sends to another comes in that order, and nothing comes after the news of its end.
  */
 static const char *check_order(const storm *self) {
@@ -150,7 +175,8 @@ static const char *check_reasons(const storm *self) {
         if (script_world_is_alive(world, event->from)) {
             return say("somebody was said to have ended who lives", event);
         }
-        if (event->value != reason_of(world, event->from)) {
+        bool is_told = !world->persons[event->from]->is_routine; /* routines have no terminate */
+        if (is_told && event->value != reason_of(world, event->from)) {
             return say("the reason is not the one of the end", event);
         }
     }
@@ -295,7 +321,8 @@ static const char *check_links(const storm *self) {
                 !is_linked(self, (uint8_t)id, (uint8_t)other, &since)) {
                 continue;
             }
-            if (reason_of(world, (uint8_t)other) != TRP_EXIT_NORMAL * 1000) {
+            if (!world->persons[other]->is_routine &&
+                reason_of(world, (uint8_t)other) != TRP_EXIT_NORMAL * 1000) {
                 return say("somebody lives who is linked to the dead", &world->events[since]);
             }
         }
@@ -414,10 +441,10 @@ const char *script_run_storm(const script *self, script_totals *totals) {
     static script_world world;
     static storm all;
     static const char *(*const checks[])(const storm *) = {
-        check_record,  check_fates, check_order, check_reasons, check_ends,
-        check_drained, check_opens, check_links, check_groups,
+        check_channels, check_record,  check_fates, check_order, check_reasons,
+        check_ends,     check_drained, check_opens, check_links, check_groups,
     };
-    script_world_create(&world, self);
+    script_world_create(&world, self, true);
     memset(&all, 0, sizeof all);
     all.world = &world;
     all.script = self;

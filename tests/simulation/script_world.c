@@ -5,6 +5,7 @@
 #include "cmocka_all.h"
 #include "fake_host.h"
 #include "sim_internal.h"
+#include "troupe/routine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,7 @@ static uint64_t tag_of(const script_op *op) {
 }
 
 static const trp_behaviour person_behaviour;
+static const trp_routine person_routine;
 
 static uint8_t new_person(script_world *world) {
     script_person *made = calloc(1, sizeof *made);
@@ -173,7 +175,10 @@ static int do_spawn(trp_ctx *ctx, script_person *self, script_world *world, cons
     options.link = self != NULL && (flags & SPAWN_LINKED) != 0;
     options.monitor = self != NULL && (flags & SPAWN_MONITORED) != 0;
     trp_ref monitor = 0;
-    int error = trp_spawn_opt(ctx, &person_behaviour, &arg, &options, &arg.person->pid, &monitor);
+    arg.person->is_routine = (flags & SPAWN_ROUTINE) != 0;
+    const trp_behaviour *what =
+        arg.person->is_routine ? &person_routine.behaviour : &person_behaviour;
+    int error = trp_spawn_opt(ctx, what, &arg, &options, &arg.person->pid, &monitor);
     if (error == 0) {
         world->tenants[op->other] = id;
         if (options.monitor) {
@@ -321,6 +326,31 @@ static int do_notify(trp_ctx *ctx, script_person *self, const script_op *op) {
     return error;
 }
 
+/* Takes from one channel or puts into another: in a storm it waits, else it looks in this order. */
+static int do_select(trp_ctx *ctx, script_person *self, const script_op *op) {
+    script_world *world = self->world;
+    trp_case cases[] = {
+        {world->channels[script_select_from(op)], TRP_CHANNEL_RECEIVE, NULL},
+        {world->channels[script_select_to(op)], TRP_CHANNEL_SEND, new_letter(ctx, self, op, 0, 0)}};
+    trp_select_options options = {.size = sizeof options, .is_ordered = true};
+    if (world->is_storm) {
+        options.timeout_ns = op->delay * 100 * TRP_NS_PER_MS;
+        options.is_ordered = op->which % 2 == 0;
+    }
+    size_t chosen = 0;
+    int error = trp_select(ctx, cases, 2, &options, &chosen, NULL);
+    if (error != 0 || chosen == 0) {
+        trp_message_drop(ctx, cases[1].message);
+    }
+    if (error != 0 || chosen == 1) {
+        return error != 0 ? error : SELECT_SENT;
+    }
+    letter text;
+    memcpy(&text, trp_message_body(cases[0].message), sizeof text);
+    trp_message_drop(ctx, cases[0].message);
+    return (int)text.number;
+}
+
 static int do_monitor(trp_ctx *ctx, script_person *self, const script_op *op) {
     trp_ref ref;
     int error = trp_monitor(ctx, pid_of(self->world, op->other), &ref);
@@ -384,8 +414,8 @@ static int perform(trp_ctx *ctx, script_person *self, const script_op *op) {
         return end_oldest(ctx, self, SCRIPT_CANCEL, trp_timer_cancel);
     case SCRIPT_SEND:
         return trp_send(ctx, other, new_letter(ctx, self, op, tag_of(op), 0));
-    case SCRIPT_FILTER:
-        return do_filter(ctx, self, op);
+    case SCRIPT_FILTER: /* a routine chooses in its receive */
+        return self->is_routine ? TRP_ENOTSUP : do_filter(ctx, self, op);
     case SCRIPT_CLEAR:
         trp_filter_clear(ctx);
         return 0;
@@ -405,6 +435,8 @@ static int perform(trp_ctx *ctx, script_person *self, const script_op *op) {
         return end_oldest(ctx, self, SCRIPT_FORGET, trp_channel_forget);
     case SCRIPT_CLOSE:
         return trp_channel_close(ctx, channel_of(world, op));
+    case SCRIPT_SELECT:
+        return do_select(ctx, self, op);
     case SCRIPT_ADVANCE:
     case SCRIPT_KINDS:
         break;
@@ -465,9 +497,7 @@ static void on_typed(script_person *self, trp_message *message) {
     }
 }
 
-static void person_handle(trp_ctx *ctx, void *state, trp_message *message) {
-    script_person *self;
-    memcpy(&self, state, sizeof self);
+static void on_message(trp_ctx *ctx, script_person *self, trp_message *message) {
     if (trp_message_tag(message) == DO_TAG) {
         script_op op;
         memcpy(&op, trp_message_body(message), sizeof op);
@@ -489,6 +519,25 @@ static void person_handle(trp_ctx *ctx, void *state, trp_message *message) {
         see(self, EVENT_MESSAGE, text.from, text.number, (int32_t)trp_message_tag(message));
     }
 }
+
+static void person_handle(trp_ctx *ctx, void *state, trp_message *message) {
+    script_person *self;
+    memcpy(&self, state, sizeof self);
+    on_message(ctx, self, message);
+}
+
+static int person_body(trp_ctx *ctx, void *arg) {
+    const spawn_arg *given = arg;
+    trp_message *message;
+    trp_trap_exit(ctx, given->is_trapping);
+    while (trp_receive(ctx, NULL, TRP_NEVER, &message) == 0) {
+        on_message(ctx, given->person, message);
+    }
+    return 0;
+}
+
+static const trp_routine person_routine = {
+    TRP_ROUTINE("script.routine", person_body, sizeof(spawn_arg))};
 
 static int person_init(trp_ctx *ctx, void *state, const void *arg) {
     spawn_arg given;
@@ -530,10 +579,11 @@ static void on_dead_letter(void *arg, trp_ctx *ctx, trp_pid to, const trp_messag
 
 /* ---- the world ---- */
 
-void script_world_create(script_world *world, const script *self) {
+void script_world_create(script_world *world, const script *self, bool is_storm) {
     static const uint32_t capacities[SCRIPT_CHANNELS] = {1, 2, TRP_CHANNEL_UNBOUNDED};
     memset(world, 0, sizeof *world);
     memset(world->tenants, SCRIPT_ROOT, sizeof world->tenants);
+    world->is_storm = is_storm;
     world->sim = trp_sim_create(self->seed);
     assert_non_null(world->sim);
     trp_sim_node_config config = {

@@ -122,7 +122,9 @@ void trpi_discard(trp_ctx *ctx, trp_pid to, trp_message *message, const trp_exit
         dead_letter(ctx, to, message, error);
         break;
     case TRPI_REPLY:
-        trpi_count(&ctx->late_replies, 1);
+        if ((message->flags & TRPI_FLAG_RETURNED) == 0) {
+            trpi_count(&ctx->late_replies, 1);
+        }
         break;
     case TRPI_REPLY_ERROR:
     case TRPI_STOP:

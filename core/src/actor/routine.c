@@ -42,7 +42,14 @@ int trp_routine_init(trp_ctx *ctx, void *memory, const void *arg) {
     if (routine->arg_size > 0) {
         memcpy((char *)memory + TRP_ROUTINE_STATE, arg, routine->arg_size);
     }
-    return trp_send(ctx, trp_self(ctx), trp_message_new_bytes(ctx, NULL, 0));
+    /* What makes it begin is no message of anybody: no limit counts it, and it is no dead letter. */
+    trp_message *start = trp_message_new_bytes(ctx, NULL, 0);
+    if (start == NULL) {
+        return TRP_ENOMEM;
+    }
+    start->kind = TRPI_REPLY;
+    start->flags = TRPI_FLAG_RETURNED;
+    return trpi_deliver(ctx, trp_self(ctx), start);
 }
 
 void trpi_routine_main(void *arg) {
