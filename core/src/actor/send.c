@@ -272,7 +272,7 @@ static int try_plain(trp_ctx *ctx, trp_pid to, trp_message *message) {
     return 0;
 }
 
-int trp_try_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
+TRPI_RARE int trp_try_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
     if (message == NULL) {
         return TRP_ENOMEM;
     }
@@ -291,7 +291,7 @@ int trp_try_send(trp_ctx *ctx, trp_pid to, trp_message *message) {
     return trp_send(ctx, to, message);
 }
 
-bool trp_is_alive(trp_ctx *ctx, trp_pid pid) {
+TRPI_RARE bool trp_is_alive(trp_ctx *ctx, trp_pid pid) {
     if (trp_pid_is_local(pid)) {
         return trpi_actor_find(ctx->runtime, pid.index, pid.generation) != NULL;
     }

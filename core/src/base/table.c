@@ -2,6 +2,7 @@
 #include "base/table.h"
 
 #include "base/lock.h"
+#include "base/rare.h"
 
 #include <string.h>
 
@@ -23,8 +24,8 @@ static size_t directory_bytes(const trpi_table *table) {
     return chunk_count(table) * (sizeof *table->chunks + sizeof *table->blocks);
 }
 
-int trpi_table_init(trpi_table *table, const trp_host *host, uint32_t slot_size, uint32_t slots_max,
-                    uint32_t skew) {
+TRPI_RARE int trpi_table_init(trpi_table *table, const trp_host *host, uint32_t slot_size,
+                              uint32_t slots_max, uint32_t skew) {
     memset(table, 0, sizeof *table);
     table->host = host;
     table->slot_size = slot_size;
@@ -40,7 +41,7 @@ int trpi_table_init(trpi_table *table, const trp_host *host, uint32_t slot_size,
     return 0;
 }
 
-void trpi_table_deinit(trpi_table *table) {
+TRPI_RARE void trpi_table_deinit(trpi_table *table) {
     if (table->chunks == NULL) {
         return;
     }

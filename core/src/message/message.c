@@ -3,6 +3,7 @@
  * is the actor floor's business.
  */
 #include "message/message.h"
+#include "base/rare.h"
 
 #include "message/pool_of.h"
 #include "troupe/error.h"
@@ -71,7 +72,7 @@ trp_message *trp_message_new_tag(trp_ctx *ctx, uint64_t tag) {
     return message;
 }
 
-trp_message *trp_message_copy(trp_ctx *ctx, const trp_message *message) {
+TRPI_RARE trp_message *trp_message_copy(trp_ctx *ctx, const trp_message *message) {
     trp_message *copy = trpi_message_alloc(trpi_pool_of(ctx), message->length);
     if (copy != NULL) {
         copy->type = message->type;

@@ -1,5 +1,6 @@
 /* The scheduler; its design is told in scheduler.h. */
 #include "sched/scheduler.h"
+#include "base/rare.h"
 
 #include <string.h>
 
@@ -102,7 +103,7 @@ void trpi_sched_post(trpi_group *group, unsigned index, trpi_call *call) {
     (void)wake(sched);
 }
 
-static void take_tasks(trpi_scheduler *sched) {
+static TRPI_RARE void take_tasks(trpi_scheduler *sched) {
     trpi_task *task = trpi_exchange_ptr(&sched->injected_tasks, NULL, TRPI_ACQUIRE);
     trpi_task *oldest = NULL;
     while (task != NULL) { /* the stack has the newest on top */
@@ -118,7 +119,7 @@ static void take_tasks(trpi_scheduler *sched) {
     }
 }
 
-static void run_calls(trpi_scheduler *sched) {
+static TRPI_RARE void run_calls(trpi_scheduler *sched) {
     trpi_call *call = trpi_exchange_ptr(&sched->injected_calls, NULL, TRPI_ACQUIRE);
     trpi_call *oldest = NULL;
     while (call != NULL) {
@@ -139,7 +140,7 @@ static bool has_injected(trpi_scheduler *sched) {
            trpi_load(&sched->injected_calls, TRPI_SEQ_CST) != NULL;
 }
 
-static void fire_timers(trpi_scheduler *sched) {
+static TRPI_RARE void fire_timers(trpi_scheduler *sched) {
     if (sched->wheel.count == 0) {
         sched->wheel.now = sched->now_ns >> TRPI_WHEEL_TICK_BITS;
         return;
@@ -158,7 +159,7 @@ static void begin_measure(trpi_scheduler *sched) {
 }
 
 /* Measures what turns cost, and publishes what the queue adds up to. */
-static void weigh_backlog(trpi_scheduler *sched) {
+static TRPI_RARE void weigh_backlog(trpi_scheduler *sched) {
     uint64_t elapsed = sched->now_ns - sched->measured_from_ns;
     uint64_t turns = trpi_load(&sched->activations, TRPI_RELAXED) - sched->measured_from;
     if (turns > 0 && (elapsed >= MEASURE_NS_MIN || elapsed == 0)) {
@@ -356,7 +357,7 @@ static uint32_t run_slice(trpi_scheduler *sched, uint32_t slice) {
 }
 
 /* Nothing is ready here. Finds something elsewhere, or falls asleep (false). */
-static bool find_work(trpi_scheduler *sched) {
+static TRPI_RARE bool find_work(trpi_scheduler *sched) {
     trpi_task *task = search(sched);
     if (task != NULL) {
         trpi_sched_ready_next(sched, task);
