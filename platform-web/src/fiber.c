@@ -114,12 +114,14 @@ static void look_at_stack(trpi_fiber *fiber) {
     fiber->state = is_inside ? TRPI_FIBER_OVERFLOWN : TRPI_FIBER_LOST;
 }
 
-/* Frames that do not fit below `low` may use what the C stack leaves free, but no more. */
+/* Frames that do not fit below `low` may use what the C stack leaves free of its lower half. */
 static void look_at_frames(trpi_fiber *fiber) {
+    const char *middle = fiber->low + (fiber->high - fiber->low) / 2;
+    const char *end = fiber->stack_pointer < middle ? fiber->stack_pointer : middle;
     fiber->has_spilled = fiber->unwound.next > fiber->low;
     if (fiber->unwound.next > fiber->high) {
         fiber->state = TRPI_FIBER_LOST;
-    } else if (fiber->unwound.next > fiber->stack_pointer && fiber->state == TRPI_FIBER_YIELDED) {
+    } else if (fiber->unwound.next > end && fiber->state == TRPI_FIBER_YIELDED) {
         fiber->state = TRPI_FIBER_OVERFLOWN;
     }
 }

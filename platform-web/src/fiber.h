@@ -8,9 +8,9 @@
  * Most locals live in the frames of the wasm engine, so the C stack holds little, and a fiber that
  * waits costs the whole of both. While it runs there are no unwound frames. So a C stack that is too
  * small grows into their room, where the next switch sees it (by canaries at `low` and `base`), and
- * unwound frames may use what the C stack leaves free. Either way the fiber is over and nothing else
- * was touched; one that has gone further, by more than 1/16 of its size at once, is lost, and the
- * host must end the module.
+ * unwound frames may use what the C stack leaves free of its lower half. Beyond that the fiber is
+ * over, and nothing else was touched. One that has gone further, by more than 1/16 at once, is lost,
+ * and the host must end the module.
  */
 #ifndef TRPI_WEB_FIBER_H
 #define TRPI_WEB_FIBER_H

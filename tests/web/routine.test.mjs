@@ -56,6 +56,34 @@ limited('an overflow of its stack ends the routine alone', () => withRuntime(was
   }
 }));
 
+limited('coroutines of one actor nap at the same time', () => withRuntime(wasm, async (runtime) => {
+  const crew = await runtime.spawn('crew');
+  const monitor = runtime.monitor(crew);
+  const answers = await Promise.all([9, 6, 3].map((number) => runtime.call(crew, number)));
+  assert.deepEqual(answers, [18, 9, 3]);
+  const { reason } = await monitor.down;
+  assert.equal(reason.code, 18);
+}));
+
+limited('a wait in deep frames is resumed, or ends the routine alone', () => withRuntime(wasm, async (runtime) => {
+  const napper = await runtime.spawn('napper');
+  let lived = 0;
+  let ended = 0;
+  for (let depth = 1; depth < 24; depth++) {
+    const diver = await runtime.spawn('diver');
+    const result = await runtime.call(diver, depth).then((value) => value, (error) => error);
+    if (typeof result === 'number') {
+      assert.equal(result, (depth * depth) % 24);
+      lived++;
+    } else {
+      assert.match(result.message + result.reason?.text, /stack overflow/);
+      ended++;
+    }
+    assert.equal(await runtime.call(napper, 2), 4);
+  }
+  assert.ok(lived > 10 && ended > 0, `${lived} lived, ${ended} ended`);
+}));
+
 limited('a module imports nothing for its routines, and exports nothing for them', () => {
   const names = [...WebAssembly.Module.imports(wasm), ...WebAssembly.Module.exports(wasm)].map(({ module, name }) => `${module}.${name}`);
   assert.ok(names.length > 10);

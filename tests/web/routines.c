@@ -1,4 +1,5 @@
 /* Routines for routine.test.mjs. They understand plain CBOR numbers below 24, which are one byte. */
+#include "troupe/coroutine.h"
 #include "troupe/request.h"
 #include "troupe/routine.h"
 #include "troupe/web.h"
@@ -102,9 +103,72 @@ static int overflow(trp_ctx *ctx, void *arg) {
 
 static const trp_routine overflowing = {TRP_ROUTINE("overflowing", overflow, 0)};
 
+/* Deep enough that what a wait must keep does not fit the room for it. */
+static int sleep_below(trp_ctx *ctx, int depth);
+static int (*volatile sleep_deeper)(trp_ctx *ctx, int depth) = sleep_below;
+
+static int sleep_below(trp_ctx *ctx, int depth) {
+    return depth == 0 ? trp_sleep(ctx, TRP_NS_PER_MS) : sleep_deeper(ctx, depth - 1) + 1;
+}
+
+/* Answers how deep it has slept. */
+static int sleep_deep(trp_ctx *ctx, void *arg) {
+    (void)arg;
+    trp_message *request;
+    int error;
+    while ((error = trp_receive(ctx, NULL, TRP_NEVER, &request)) == 0) {
+        trp_message *kept = trp_message_take(ctx, request);
+        int depth = sleep_below(ctx, number_of(kept) * number_of(kept));
+        (void)reply_number(ctx, kept, (uint8_t)(depth % 24));
+        trp_message_drop(ctx, kept);
+    }
+    return error;
+}
+
+static const trp_routine diver = {TRP_ROUTINE("diver", sleep_deep, 0)};
+
+/* Naps for as many milliseconds as the message says and adds that to what all have. */
+static int nap_and_add(trp_ctx *ctx, void *arg) {
+    uint8_t *sum = arg;
+    trp_message *request;
+    int error = trp_receive(ctx, NULL, TRP_NEVER, &request);
+    if (error != 0) {
+        return error;
+    }
+    trp_message *kept = trp_message_take(ctx, request);
+    uint8_t number = number_of(kept);
+    error = trp_sleep(ctx, number * TRP_NS_PER_MS);
+    *sum = (uint8_t)(*sum + number);
+    (void)reply_number(ctx, kept, *sum);
+    trp_message_drop(ctx, kept);
+    return error != 0 ? error : number;
+}
+
+static int run_crew(trp_ctx *ctx, void *arg) {
+    (void)arg;
+    uint8_t sum = 0;
+    int total = 0;
+    trp_coroutine crew[3];
+    for (int i = 0; i < 3; i++) {
+        int error = trp_coroutine_start(ctx, nap_and_add, &sum, 0, &crew[i]);
+        if (error != 0) {
+            return error;
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        int result = 0;
+        (void)trp_coroutine_join(ctx, crew[i], TRP_NEVER, &result);
+        total += result;
+    }
+    return total;
+}
+
+static const trp_routine crew = {TRP_ROUTINE("crew", run_crew, 0)};
+
 int trp_web_setup(trp_runtime *runtime) {
-    const trp_behaviour *const all[] = {&doubler, &napper.behaviour, &folder.behaviour,
-                                        &overflowing.behaviour};
+    const trp_behaviour *const all[] = {&doubler,          &napper.behaviour,
+                                        &folder.behaviour, &overflowing.behaviour,
+                                        &diver.behaviour,  &crew.behaviour};
     int error = TRP_OK;
     for (size_t i = 0; error == TRP_OK && i < sizeof all / sizeof all[0]; i++) {
         error = trp_register_behaviour(runtime, all[i]);
