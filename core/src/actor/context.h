@@ -64,12 +64,13 @@ typedef struct trpi_scratch {
 
 /* What is told of an actor while somebody watches all of them (service/watch.c). */
 typedef enum trpi_life {
-    TRPI_BORN,    /* it will be in init, and can be found by its pid when this has been told */
+    TRPI_BORN,    /* before its generation moves on, and init */
     TRPI_STARTED, /* init has succeeded; nothing else has run */
-    TRPI_ENDED    /* its pid cannot be found any more; perhaps init has failed */
+    TRPI_ENDED    /* after its generation has moved on; perhaps init has failed */
 } trpi_life;
 
-typedef void trpi_observe_fn(trp_ctx *ctx, trp_pid pid, trpi_life life, const trp_exit *reason);
+typedef void trpi_observe_fn(trp_ctx *ctx, trpi_actor *actor, trpi_life life,
+                             const trp_exit *reason);
 
 struct trp_ctx {
     trpi_scheduler sched; /* first: a trp_ctx is a scheduler is a pool */

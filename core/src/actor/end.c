@@ -132,7 +132,7 @@ void trpi_actor_finish(trp_ctx *ctx, trpi_actor *actor, const trp_exit *reason) 
     }
     trpi_store(&actor->generation, pid.generation + 1, TRPI_RELEASE);
     if (ctx->observe != NULL) {
-        ctx->observe(ctx, pid, TRPI_ENDED, reason);
+        ctx->observe(ctx, actor, TRPI_ENDED, reason);
     }
     give_up_entries(ctx, actor);
     if (actor->side != NULL) {

@@ -88,7 +88,7 @@ static int prepare(trp_ctx *ctx, const trp_behaviour *behaviour, const trp_spawn
     }
     uint32_t generation = trpi_load(&actor->generation, TRPI_RELAXED) + 1;
     if (ctx->observe != NULL) {
-        ctx->observe(ctx, (trp_pid){0, 0, actor->slot.index, generation}, TRPI_BORN, NULL);
+        ctx->observe(ctx, actor, TRPI_BORN, NULL);
     }
     trpi_store(&actor->generation, generation, TRPI_RELEASE); /* pairs with trpi_actor_find */
     trpi_count(&ctx->spawned, 1);
@@ -248,7 +248,7 @@ int trp_spawn_opt(trp_ctx *ctx, const trp_behaviour *behaviour, const void *arg,
     trp_pid spawned = trpi_actor_pid(actor);
     trace_spawn(ctx, spawned);
     if (ctx->observe != NULL) {
-        ctx->observe(ctx, spawned, TRPI_STARTED, NULL);
+        ctx->observe(ctx, actor, TRPI_STARTED, NULL);
     }
     if (ended.is_ending) {
         ctx->spawn_depth++; /* terminate runs inside the spawner's callback: no place for an abort */

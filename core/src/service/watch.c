@@ -261,7 +261,16 @@ static void ended(trp_ctx *ctx, census *of, trp_pid pid, const trp_exit *reason,
     }
 }
 
-static void observe(trp_ctx *ctx, trp_pid pid, trpi_life life, const trp_exit *reason) {
+/* The pid that is meant: the generation moves on after a birth is told, and before an end is. */
+static trp_pid pid_of(const trpi_actor *actor, trpi_life life) {
+    trp_pid pid = trpi_actor_pid(actor);
+    pid.generation += life == TRPI_BORN ? 1 : 0;
+    pid.generation -= life == TRPI_ENDED ? 1 : 0;
+    return pid;
+}
+
+static void observe(trp_ctx *ctx, trpi_actor *actor, trpi_life life, const trp_exit *reason) {
+    trp_pid pid = pid_of(actor, life);
     census *of = trpi_load(&ctx->runtime->census, TRPI_ACQUIRE);
     outbox box = {NULL, NULL};
     bool is_over = false;
