@@ -152,8 +152,9 @@ static inline void trpi_count(trpi_atomic_u64 *counter, uint64_t n) {
     trpi_store(counter, trpi_load(counter, TRPI_RELAXED) + n, TRPI_RELAXED);
 }
 
+/* True if another thread may do something to the same word at the same moment. */
 static inline bool trpi_is_shared(const trp_ctx *ctx) {
-    return ctx->sched.is_shared;
+    return TRPI_HAS_THREADS != 0 && ctx->sched.is_shared;
 }
 
 /* Ends the program: a promise inside the core is broken. */

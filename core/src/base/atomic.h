@@ -10,6 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether several threads may be at work: without, no read-modify-write is ever called for. */
+#if defined(TRP_SINGLE_THREAD) && !defined(TRP_ATOMIC_HEADER)
+enum { TRPI_HAS_THREADS = 0 };
+#else
+enum { TRPI_HAS_THREADS = 1 };
+#endif
+
 #if defined(TRP_ATOMIC_HEADER)
 #include TRP_ATOMIC_HEADER
 #elif defined(TRP_SINGLE_THREAD)

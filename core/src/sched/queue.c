@@ -1,18 +1,10 @@
 /* The run queue; its design is told in queue.h. */
 #include "sched/queue.h"
 
-enum { MASK = TRPI_QUEUE_RING - 1 };
-
-static void push_overflow(trpi_queue *queue, trpi_task *task) {
-    task->next = NULL;
-    if (queue->overflow_first == NULL) {
-        queue->overflow_first = task;
-    } else {
-        queue->overflow_last->next = task;
-    }
-    queue->overflow_last = task;
-    queue->overflow_count++;
-}
+enum {
+    MASK = TRPI_QUEUE_RING - 1,
+    REFILL = 64 /* tasks that move to the ring at once; newer ones overtake the rest */
+};
 
 /* Owner: adds to the ring. False if it is full. */
 static bool push_ring(trpi_queue *queue, trpi_task *task) {
@@ -34,27 +26,23 @@ static bool push_ring(trpi_queue *queue, trpi_task *task) {
     return true;
 }
 
-void trpi_queue_push(trpi_queue *queue, trpi_task *task) {
-    if (queue->overflow_first != NULL || !push_ring(queue, task)) {
-        push_overflow(queue, task);
+void trpi_queue_push(trpi_queue *queue, trpi_task *task, bool is_fresh) {
+    if (!trpi_overflow_is_empty(&queue->overflow) || !push_ring(queue, task)) {
+        uint64_t now = trpi_load(&queue->tail, TRPI_RELAXED);
+        trpi_overflow_add(&queue->overflow, task, is_fresh, now);
     }
 }
 
-/*
- * Moves tasks from the front of the overflow to the ring, where others can steal them, while there
- * is room.
- */
+/* Fills the empty ring from the overflow, where others can steal from it. */
 static void refill(trpi_queue *queue) {
-    trpi_task *task = queue->overflow_first;
-    while (task != NULL) {
-        trpi_task *next = task->next;
-        if (!push_ring(queue, task)) {
+    for (int i = 0; i < REFILL; i++) {
+        uint64_t now = trpi_load(&queue->tail, TRPI_RELAXED);
+        trpi_task *task = trpi_overflow_take(&queue->overflow, now);
+        if (task == NULL) {
             break;
         }
-        queue->overflow_count--;
-        task = next;
+        (void)push_ring(queue, task);
     }
-    queue->overflow_first = task;
 }
 
 trpi_task *trpi_queue_pop(trpi_queue *queue, bool is_shared) {
@@ -62,7 +50,7 @@ trpi_task *trpi_queue_pop(trpi_queue *queue, bool is_shared) {
     for (;;) {
         uint64_t tail = trpi_load(&queue->tail, TRPI_RELAXED);
         if (head == tail) {
-            if (queue->overflow_first == NULL) {
+            if (trpi_overflow_is_empty(&queue->overflow)) {
                 return NULL;
             }
             refill(queue);

@@ -1,10 +1,11 @@
 /*
  * The run queue of one scheduler: a ring that its owner fills and empties and from which idle
- * schedulers steal, and an overflow list behind it that only the owner sees.
+ * schedulers steal, and an overflow behind it that only the owner sees.
  *
- * Order is first in, first out: once the overflow is in use, new tasks go there and the ring is
- * refilled from its front. The owner adds with plain stores; taking needs a compare-and-swap on
- * `head`, because a thief may take at the same moment. A thief copies the tasks it wants and then
+ * Order is first in, first out as long as the ring holds everything. Once the overflow is in use,
+ * new tasks go there and the ring is refilled from it; overflow.h tells in what order.
+ *
+ * The owner adds with plain stores; taking needs a compare-and-swap on `head`, because a thief may take at the same moment. A thief copies the tasks it wants and then
  * moves `head` over them; the owner cannot overwrite them before, since they count as used until
  * `head` has passed.
  */
@@ -12,28 +13,22 @@
 #define TRPI_QUEUE_H
 
 #include "base/atomic.h"
+#include "sched/overflow.h"
 
 #include <stddef.h>
 
 enum { TRPI_QUEUE_RING = 256 };
 
-/* Something that can be scheduled: embedded in it. In at most one queue at a time. */
-typedef struct trpi_task {
-    struct trpi_task *next;
-} trpi_task;
-
 typedef struct trpi_queue {
     trpi_atomic_u64 head; /* next to take; moved by owner and thieves */
     char apart[56];
     trpi_atomic_u64 tail; /* next to fill; moved by the owner */
-    trpi_task *overflow_first;
-    trpi_task *overflow_last;
-    uint32_t overflow_count;
+    trpi_overflow overflow;
     trpi_atomic_ptr ring[TRPI_QUEUE_RING];
 } trpi_queue;
 
-/* Owner: adds at the back. */
-void trpi_queue_push(trpi_queue *queue, trpi_task *task);
+/* Owner: adds at the back. `is_fresh`: the running task made it ready; it may overtake others. */
+void trpi_queue_push(trpi_queue *queue, trpi_task *task, bool is_fresh);
 
 /* Owner: takes from the front; NULL if empty. `is_shared`: somebody else may steal. */
 trpi_task *trpi_queue_pop(trpi_queue *queue, bool is_shared);

@@ -75,11 +75,11 @@ static inline void check_surplus(trpi_scheduler *sched) {
 }
 
 void trpi_sched_ready(trpi_scheduler *sched, trpi_task *task) {
-    trpi_queue_push(&sched->queue, task);
+    trpi_queue_push(&sched->queue, task, false);
 }
 
 void trpi_sched_displace(trpi_scheduler *sched, trpi_task *displaced) {
-    trpi_queue_push(&sched->queue, displaced);
+    trpi_queue_push(&sched->queue, displaced, true);
     check_surplus(sched);
 }
 
@@ -115,7 +115,7 @@ static TRPI_RARE void take_tasks(trpi_scheduler *sched) {
     while (oldest != NULL) {
         task = oldest;
         oldest = task->next;
-        trpi_queue_push(&sched->queue, task);
+        trpi_queue_push(&sched->queue, task, false);
     }
 }
 
@@ -169,7 +169,8 @@ static TRPI_RARE void weigh_backlog(trpi_scheduler *sched) {
         sched->last_turn_ns = turn_ns;
         begin_measure(sched);
     }
-    uint64_t length = trpi_queue_length(&sched->queue) + (uint64_t)sched->queue.overflow_count;
+    uint64_t length =
+        trpi_queue_length(&sched->queue) + trpi_overflow_length(&sched->queue.overflow);
     uint64_t backlog_ns = length * sched->turn_ns;
     trpi_store(&sched->backlog_ns, backlog_ns, TRPI_RELAXED);
     if (backlog_ns >= SHARE_NS && trpi_load(&sched->group->sleepers, TRPI_RELAXED) != 0) {
@@ -205,7 +206,7 @@ static trpi_task *next_task(trpi_scheduler *sched) {
         sched->run_next = NULL;
         return task;
     }
-    task = trpi_queue_pop(&sched->queue, sched->is_shared);
+    task = trpi_queue_pop(&sched->queue, TRPI_HAS_THREADS != 0 && sched->is_shared);
     if (task != NULL) {
         check_surplus(sched);
     }
