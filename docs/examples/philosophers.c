@@ -66,6 +66,7 @@ static int dine(trp_ctx *ctx, void *arg) {
     for (uint32_t i = 0; i < self->meals && error == 0; i++) {
         error = spend_time(ctx, self, "thinks");
         error = error ? error : take(ctx, self->forks[0]);
+        error = error ? error : trp_sleep(ctx, TRP_NS_PER_MS); /* a deadlock has its chance */
         error = error ? error : take(ctx, self->forks[1]);
         error = error ? error : spend_time(ctx, self, "eats");
         trp_logf(ctx, TRP_LOG_DEBUG, "seat %u is done", (unsigned)self->seat);
