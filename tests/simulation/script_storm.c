@@ -285,7 +285,7 @@ static const char *check_opens(const storm *self) {
 
 /* ---- links: rules 23, 24, 27, 28 ---- */
 
-/* True if `id` has linked itself to `other` and neither has taken that back; `*since`: when. */
+/* True if `id` has linked itself to `other` and taken it back neither it nor, ever, the other. */
 static bool is_linked(const storm *self, uint8_t id, uint8_t other, uint32_t *since) {
     bool is_linked = false;
     for (uint32_t i = 0; i < self->world->events_len; i++) {
@@ -299,18 +299,20 @@ static bool is_linked(const storm *self, uint8_t id, uint8_t other, uint32_t *si
         uint8_t kind = self->kinds[event->number];
         bool is_mine = event->to == id && event->from == other;
         bool is_theirs = event->to == other && event->from == id;
+        if (kind == SCRIPT_UNLINK && is_theirs) {
+            return false; /* it may have crossed a link of ours, which was none then: as in Erlang */
+        }
         if (kind == SCRIPT_LINK && is_mine) {
             is_linked = true;
             *since = i;
-        } else if (kind == SCRIPT_UNLINK && (is_mine || is_theirs)) {
+        } else if (kind == SCRIPT_UNLINK && is_mine) {
             is_linked = false;
         }
     }
     return is_linked;
 }
 
-/* Whoever lives and is linked to the dead ignores a normal end, and heard of it if it traps exits.
- */
+/* Nobody lives who is linked to one that failed, unless it was told: it traps exits. */
 static const char *check_links(const storm *self) {
     script_world *world = self->world;
     for (uint32_t id = 0; id < world->persons_len; id++) {
