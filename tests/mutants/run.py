@@ -200,7 +200,7 @@ MUTANTS = [
     (77, "claimed_twice", "service/channel_wait.c", "trpi_exchange_u32(&node->wait->is_claimed, 1, TRPI_ACQ_REL) == 0;",
      "trpi_exchange_u32(&node->wait->is_claimed, 1, TRPI_ACQ_REL) <= 1;", "channel_threads"),
     (116, "turns_without_end", "actor/run.c", "became == GOES_ON && count < sched->batch", "became == GOES_ON", "sharing"),
-    (117, "nobody_watches", "sched/scheduler.c", "bool is_wanted = sched->is_shared &&", "bool is_wanted = false &&", "sharing"),
+    (117, "nobody_watches", "sched/share.c", "bool is_wanted = sched->is_shared &&", "bool is_wanted = false &&", "sharing"),
 ]
 
 

@@ -1,24 +1,18 @@
 /* The scheduler; its design is told in scheduler.h. */
 #include "sched/scheduler.h"
+
 #include "base/rare.h"
+#include "sched/share.h"
 
 #include <string.h>
 
 enum {
     POLL_EVERY_MAX = 1024,
-    POLL_NS_MIN = 50 * 1000,    /* polls closer than this get rarer, */
-    POLL_NS_MAX = 400 * 1000,   /* polls further apart than this more frequent */
-    MEASURE_NS_MIN = 20 * 1000, /* less says nothing about the cost of a turn */
-    SHARE_NS = 200 * 1000,      /* a backlog from here on is worth another core */
-    WATCH_NS_MIN = 1000 * 1000, /* between the looks of the one that keeps watch */
-    WATCH_NS_MAX = 8 * 1000 * 1000,
+    POLL_NS_MIN = 50 * 1000,  /* polls closer than this get rarer, */
+    POLL_NS_MAX = 400 * 1000, /* polls further apart than this more frequent */
     FIRED_AT_ONCE =
         512 /* timers, before those who wait for them run: while they are in the cache */
 };
-
-void trpi_group_init(trpi_group *group) {
-    trpi_store(&group->watch_ns, WATCH_NS_MIN, TRPI_RELAXED);
-}
 
 void trpi_sched_init(trpi_scheduler *sched, trpi_group *group, unsigned index, const trp_host *host,
                      const trpi_sched_ops *ops, uint32_t batch_max) {
@@ -51,18 +45,8 @@ static bool wake(trpi_scheduler *sched) {
     return true;
 }
 
-void trpi_sched_wake(trpi_group *group, unsigned index) {
-    (void)wake(group->schedulers[index]);
-}
-
-static void wake_one(trpi_scheduler *sched) {
-    trpi_group *group = sched->group;
-    for (unsigned i = 1; i < group->count; i++) {
-        trpi_scheduler *other = group->schedulers[(sched->index + i) % group->count];
-        if (trpi_load(&other->sleeping, TRPI_RELAXED) != 0 && wake(other)) {
-            return;
-        }
-    }
+bool trpi_sched_wake(trpi_group *group, unsigned index) {
+    return wake(group->schedulers[index]);
 }
 
 /* Something waits while a task runs: somebody should keep watch. */
@@ -70,7 +54,7 @@ static inline void check_surplus(trpi_scheduler *sched) {
     trpi_group *group = sched->group;
     if (sched->is_shared && trpi_load(&group->watching, TRPI_RELAXED) == 0 &&
         trpi_load(&group->sleepers, TRPI_RELAXED) != 0 && trpi_queue_length(&sched->queue) > 0) {
-        wake_one(sched);
+        trpi_sched_wake_one(sched);
     }
 }
 
@@ -153,31 +137,6 @@ static TRPI_RARE void fire_timers(trpi_scheduler *sched) {
     }
 }
 
-static void begin_measure(trpi_scheduler *sched) {
-    sched->measured_from_ns = sched->now_ns;
-    sched->measured_from = trpi_load(&sched->activations, TRPI_RELAXED);
-}
-
-/* Measures what turns cost, and publishes what the queue adds up to. */
-static TRPI_RARE void weigh_backlog(trpi_scheduler *sched) {
-    uint64_t elapsed = sched->now_ns - sched->measured_from_ns;
-    uint64_t turns = trpi_load(&sched->activations, TRPI_RELAXED) - sched->measured_from;
-    if (turns > 0 && (elapsed >= MEASURE_NS_MIN || elapsed == 0)) {
-        /* A clock that stands still, a test's, says nothing: then any turn may be long. */
-        uint64_t turn_ns = elapsed == 0 ? SHARE_NS : elapsed / turns;
-        sched->turn_ns = turn_ns < sched->last_turn_ns ? turn_ns : sched->last_turn_ns;
-        sched->last_turn_ns = turn_ns;
-        begin_measure(sched);
-    }
-    uint64_t length =
-        trpi_queue_length(&sched->queue) + trpi_overflow_length(&sched->queue.overflow);
-    uint64_t backlog_ns = length * sched->turn_ns;
-    trpi_store(&sched->backlog_ns, backlog_ns, TRPI_RELAXED);
-    if (backlog_ns >= SHARE_NS && trpi_load(&sched->group->sleepers, TRPI_RELAXED) != 0) {
-        wake_one(sched);
-    }
-}
-
 /* Looks at the clock and at what came from outside; adapts how often that is worth it. */
 static void poll(trpi_scheduler *sched) {
     sched->is_now_stale = true;
@@ -196,7 +155,7 @@ static void poll(trpi_scheduler *sched) {
     }
     fire_timers(sched);
     if (sched->is_shared) {
-        weigh_backlog(sched);
+        trpi_share_weigh(sched);
     }
 }
 
@@ -213,93 +172,6 @@ static trpi_task *next_task(trpi_scheduler *sched) {
     return task;
 }
 
-/*
- * One look at every other scheduler. If it is time for a thorough one, any task that waits is taken
- * from whoever is in the same turn as at the last.
- */
-static trpi_task *look_around(trpi_scheduler *sched, bool is_thorough) {
-    trpi_group *group = sched->group;
-    for (unsigned i = 1; i < group->count; i++) {
-        unsigned index = (sched->index + i) % group->count;
-        trpi_scheduler *other = group->schedulers[index];
-        uint32_t length = trpi_queue_length(&other->queue);
-        uint64_t activations = trpi_load(&other->activations, TRPI_RELAXED);
-        bool is_stuck = is_thorough && sched->seen[index] == activations;
-        bool is_worth = trpi_load(&other->backlog_ns, TRPI_RELAXED) >= SHARE_NS;
-        if (is_thorough) {
-            sched->seen[index] = activations;
-        }
-        if ((length > 1 && is_worth) || (length > 0 && is_stuck)) {
-            trpi_task *task = trpi_queue_steal(&other->queue, &sched->queue);
-            if (task != NULL) {
-                return task;
-            }
-        }
-    }
-    return NULL;
-}
-
-static bool is_anyone_awake(const trpi_scheduler *sched) {
-    return trpi_load(&sched->group->sleepers, TRPI_RELAXED) + 1 < sched->group->count;
-}
-
-static void note_look(trpi_group *group, bool has_found) {
-    uint64_t interval = trpi_load(&group->watch_ns, TRPI_RELAXED);
-    uint64_t next = has_found ? WATCH_NS_MIN : interval * 2;
-    trpi_store(&group->watch_ns, next > WATCH_NS_MAX ? WATCH_NS_MAX : next, TRPI_RELAXED);
-}
-
-/* Looks for work elsewhere while somebody else is awake; one scheduler at a time. */
-static trpi_task *search(trpi_scheduler *sched) {
-    trpi_group *group = sched->group;
-    if (!sched->is_shared || !is_anyone_awake(sched) ||
-        trpi_exchange_u32(&group->searching, 1, TRPI_ACQUIRE) != 0) {
-        return NULL;
-    }
-    sched->is_now_stale = true;
-    bool is_thorough = trpi_sched_now(sched) - sched->looked_ns >= WATCH_NS_MIN;
-    trpi_task *task = look_around(sched, is_thorough);
-    if (is_thorough) {
-        sched->looked_ns = sched->now_ns;
-        note_look(group, task != NULL);
-    }
-    trpi_store(&group->searching, 0, TRPI_RELEASE);
-    return task;
-}
-
-static bool does_anything_wait(const trpi_scheduler *sched) {
-    trpi_group *group = sched->group;
-    for (unsigned i = 0; i < group->count; i++) {
-        if (trpi_queue_length(&group->schedulers[i]->queue) > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void end_watch(trpi_scheduler *sched) {
-    if (sched->watch_at_ns != TRP_NEVER) {
-        sched->watch_at_ns = TRP_NEVER;
-        trpi_store(&sched->group->watching, 0, TRPI_RELAXED);
-    }
-}
-
-/*
- * Before this scheduler sleeps: keeps watch if nobody does and something waits, or waited not long
- * ago.
- */
-static void keep_watch(trpi_scheduler *sched) {
-    trpi_group *group = sched->group;
-    uint64_t interval = trpi_load(&group->watch_ns, TRPI_RELAXED);
-    end_watch(sched);
-    bool is_wanted = sched->is_shared && is_anyone_awake(sched) &&
-                     (does_anything_wait(sched) || (sched->has_watched && interval < WATCH_NS_MAX));
-    sched->has_watched = is_wanted;
-    if (is_wanted && trpi_exchange_u32(&group->watching, 1, TRPI_RELAXED) == 0) {
-        sched->watch_at_ns = sched->looked_ns + interval;
-    }
-}
-
 /* Returns false if something came in the last moment. */
 static bool fall_asleep(trpi_scheduler *sched) {
     trpi_add_u32(&sched->group->sleepers, 1, TRPI_RELAXED);
@@ -314,7 +186,7 @@ static bool fall_asleep(trpi_scheduler *sched) {
 }
 
 static void note_awake(trpi_scheduler *sched) {
-    end_watch(sched);
+    trpi_share_end_watch(sched);
     if (trpi_load(&sched->sleeping, TRPI_RELAXED) != 0 &&
         trpi_exchange_u32(&sched->sleeping, 0, TRPI_SEQ_CST) != 0) {
         trpi_add_u32(&sched->group->sleepers, UINT32_MAX, TRPI_RELAXED);
@@ -359,12 +231,12 @@ static uint32_t run_slice(trpi_scheduler *sched, uint32_t slice) {
 
 /* Nothing is ready here. Finds something elsewhere, or falls asleep (false). */
 static TRPI_RARE bool find_work(trpi_scheduler *sched) {
-    trpi_task *task = search(sched);
+    trpi_task *task = trpi_share_search(sched);
     if (task != NULL) {
         trpi_sched_ready_next(sched, task);
         return true;
     }
-    keep_watch(sched);
+    trpi_share_keep_watch(sched);
     return !fall_asleep(sched);
 }
 
@@ -374,7 +246,7 @@ trp_step trpi_sched_step(trpi_scheduler *sched, const trp_budget *budget,
     note_awake(sched);
     sched->is_now_stale = true;
     (void)trpi_sched_now(sched);
-    begin_measure(sched);
+    trpi_share_begin(sched);
     for (;;) {
         poll(sched);
         if (done > 0 && is_used_up(sched, budget, done)) {

@@ -113,8 +113,8 @@ void trpi_sched_inject(trpi_group *group, unsigned index, trpi_task *task);
 /* Any thread: runs a call on scheduler `index`. */
 void trpi_sched_post(trpi_group *group, unsigned index, trpi_call *call);
 
-/* Any thread: makes sure that scheduler `index` steps again. */
-void trpi_sched_wake(trpi_group *group, unsigned index);
+/* Any thread: makes sure that scheduler `index` steps again. False: it was awake. */
+bool trpi_sched_wake(trpi_group *group, unsigned index);
 
 /* As trp_runtime_step, without DONE. */
 trp_step trpi_sched_step(trpi_scheduler *sched, const trp_budget *budget,
