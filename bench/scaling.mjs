@@ -2,7 +2,7 @@
 //
 // usage: node bench/scaling.mjs [--rounds N] [--build DIR] [--seconds S] [--write FILE]
 //   --rounds N     medians of so many runs (3)
-//   --seconds S    how long each open loop lasts (10)
+//   --seconds S    how long an open loop lasts, each run once (60); with an actor that floods itself at most 10
 //   --write FILE   also writes the tables between the markers `scaling` of FILE
 //   --build DIR    where the builds are (build)
 
@@ -16,7 +16,7 @@ import { number, replaceBetween, toMarkdown, toText, withSpread } from './lib/ta
 const { values: options } = parseArgs({
     options: {
         rounds: { type: 'string', default: '3' },
-        seconds: { type: 'string', default: '10' },
+        seconds: { type: 'string', default: '60' },
         build: { type: 'string', default: 'build' },
         write: { type: 'string' },
     },
@@ -33,9 +33,9 @@ const FLOOD_BOUND_US = 200;
 
 const count = (n) => n.toLocaleString('en-US');
 
-function measure(workload, n, schedulers) {
+function measure(workload, n, schedulers, rounds = Number(options.rounds)) {
     const runs = [];
-    for (let round = 0; round < Number(options.rounds); round++) {
+    for (let round = 0; round < rounds; round++) {
         runs.push(runOnce([PROGRAM, workload, n, schedulers]));
         process.stderr.write('.');
     }
@@ -62,21 +62,31 @@ function memory() {
 }
 
 function timers() {
-    const rows = [['timers within 1 s', 'CPU ns a timer', 'latest after due, ms']];
+    const rows = [['timers within 1 s', 'CPU ns a timer', 'ns to arm one', 'latest after due, ms']];
     for (const n of [1e3, 1e4, 1e5, 1e6]) {
-        const { cpu, late_ms: late } = measure('timers', n, 1);
-        rows.push([count(n), withSpread(cpu), number(late.median)]);
+        const { cpu, arm_ns: arm, late_ms: late } = measure('timers', n, 1);
+        rows.push([count(n), withSpread(cpu), number(arm.median), number(late.median)]);
+    }
+    return rows;
+}
+
+/** Each of n actors is watched by one, has a name, or is in one group; the ends are part of it. */
+function relations() {
+    const kinds = ['monitors', 'names', 'groups'];
+    const rows = [['actors, CPU ns of each', 'monitored, and its end', 'named, looked up', 'in one group']];
+    for (const n of [1e3, 1e4, 1e5, 1e6]) {
+        rows.push([count(n), ...kinds.map((kind) => withSpread(measure(kind, n, 1).cpu))]);
     }
     return rows;
 }
 
 function openLoop() {
     const rows = [['100,000 requests a second, latency in µs', 'p50', 'p99', 'p99.9', 'largest']];
-    const n = RATE * Number(options.seconds);
     const p99 = {};
     for (const flooders of [0, 1]) {
+        const seconds = flooders ? Math.min(10, Number(options.seconds)) : Number(options.seconds);
         for (const schedulers of [1, 2]) {
-            const result = measure(`openloop:${flooders}`, n, schedulers);
+            const result = measure(`openloop:${flooders}`, RATE * seconds, schedulers, 1);
             const name = `${schedulers} scheduler${schedulers > 1 ? 's' : ''}${flooders ? ', an actor floods itself' : ''}`;
             const cells = ['p50_us', 'p99_us', 'p999_us', 'max_us'].map((key) => number(result[key].median));
             rows.push([name, ...cells]);
@@ -92,7 +102,7 @@ function openLoop() {
     return rows;
 }
 
-const tables = [messages, memory, timers, openLoop].map((make) => {
+const tables = [messages, memory, timers, relations, openLoop].map((make) => {
     const table = make();
     console.log(`\n${toText(table)}`);
     return table;

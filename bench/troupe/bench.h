@@ -73,6 +73,8 @@ bench_workload bench_timers, bench_request, bench_request_10k, bench_request_1m;
 bench_workload bench_pingpong_routines, bench_switch;
 /* channels.c */
 bench_workload bench_mpsc, bench_spsc, bench_unbounded;
+/* relations.c */
+bench_workload bench_monitors, bench_names, bench_groups;
 /* openloop.c */
 bench_workload bench_openloop;
 
