@@ -66,7 +66,7 @@ export function run(api, test, assert) {
     thawed.pid = actors[1].pid;
     runtime.send(thawed, 1 << 10);
     wanted.push(1);
-    await Promise.all(actors.map((actor) => runtime.stop(actor)));
+    await Promise.all(actors.map((actor) => runtime.call(actor, 0))); // after all that was sent before
     same(sums, [0, 1, 2].map((k) => wanted.reduce((sum, who, i) => sum + (who === k ? 1 << i : 0), 0)));
   });
 
@@ -76,8 +76,8 @@ export function run(api, test, assert) {
     const spawned = runtime.spawn({ receive(text) { got.push(text); } }, undefined, { name: 'late' });
     runtime.send('late', 'in time');
     await spawned;
-    await runtime.stop('late');
-    same(got, ['in time']);
+    await runtime.call('late', 'last');
+    same(got, ['in time', 'last']);
   });
 
   testWith('a C behaviour that is not there is named in the error', async (runtime) => {
