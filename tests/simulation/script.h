@@ -104,6 +104,9 @@ typedef struct script {
 void script_draw(script *out, uint64_t seed, unsigned schedulers);
 void script_print(const script *self);
 
+/* True if this host has stacks for routines; without, select is never done. */
+bool script_has_routines(void);
+
 /* `which`, reduced to 0 ... limit - 1. */
 unsigned script_below(const script_op *op, unsigned limit);
 

@@ -31,6 +31,10 @@ static const char *const event_texts[] = {
 #undef SCRIPT_EVENT_TEXT_
 };
 
+bool script_has_routines(void) {
+    return HAS_ROUTINES;
+}
+
 const char *script_kind_text(unsigned kind) {
     return kind_texts[kind];
 }
