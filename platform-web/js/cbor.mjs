@@ -189,11 +189,6 @@ export class Writer {
       this.item(key, object[key]);
     }
   }
-
-  /** Ends an attempt that threw: the next value starts with a clean path. */
-  forget() {
-    this.path.length = this.parents.length = 0;
-  }
 }
 
 /** The bytes of a binary object, or null for anything else. */

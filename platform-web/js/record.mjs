@@ -46,6 +46,7 @@ export function putRecord(writer, code, id, value, extra, number, a, b, message)
     writer.numbers[(at >> 1) + 3] = number;
   } catch (error) {
     writer.at = start;
+    writer.path.length = writer.parents.length = 0;
     throw error;
   }
   return start;
@@ -75,7 +76,7 @@ export class RecordReader {
     const { buffer, byteOffset, length } = bytes;
     this.words = new Int32Array(buffer, byteOffset, length / 4);
     this.numbers = new Float64Array(buffer, byteOffset, length / 8);
-    this.body = new Reader(bytes);
+    this.body = new this.Body(bytes);
   }
 
   /** This, or null at the end. */
@@ -103,3 +104,6 @@ export class RecordReader {
   /** Reads the CBOR in `a`. */
   reader() { return this.body.seek(this.start); }
 }
+
+// The minifier moves a class to where alone it is used. Here that is not done anew for each reader.
+RecordReader.prototype.Body = Reader;

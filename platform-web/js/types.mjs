@@ -56,7 +56,6 @@ export class Types {
 
   /** Writes a message's body and returns the number of its type, 0 if it is a bare value. */
   write(writer, message) {
-    writer.forget();
     const name = message?.$type;
     if (typeof name !== 'string') {
       writer.value(message);
@@ -73,7 +72,6 @@ export class Types {
 
   /** Writes `object` as type `number`, for arguments of behaviours. */
   writeAs(writer, number, object) {
-    writer.forget();
     this.#writeRecord(writer, this.#list[number], object);
     return number;
   }

@@ -16,10 +16,10 @@ if (!inlined) {
 // Property names that never leave the bundle, so that they may be shortened. The wasm's exports and whatever a user
 // or another realm sees is not among them.
 const INTERNAL = [
-  'Context',
+  'Body', 'Context',
   'activate', 'argument', 'arm', 'attach', 'auth', 'behaviour', 'blob', 'body', 'bytes', 'callAs', 'change', 'crash', 'crashed',
   'ctx', 'current', 'depth', 'dialler', 'disown', 'element', 'end', 'ended', 'ending', 'extra', 'fail', 'failure',
-  'fields', 'float', 'flush', 'forget', 'handle', 'hasWork', 'head', 'integer', 'isAwaited', 'item', 'key', 'lost', 'middle',
+  'fields', 'float', 'flush', 'handle', 'hasWork', 'head', 'integer', 'isAwaited', 'item', 'key', 'lost', 'middle',
   'monitors', 'more', 'names', 'nextId', 'numbers', 'options', 'own', 'parents', 'pending', 'pushEvents',
   'put', 'putBody', 'raw', 'read', 'reader', 'record', 'refuse', 'reportError', 'resume', 'room', 'seek', 'sendAs', 'sessions', 'settle',
   'settleReady', 'simple', 'start', 'stopped', 'tagged', 'takeOps', 'target', 'tick', 'types', 'utf8',

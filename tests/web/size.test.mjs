@@ -30,3 +30,12 @@ test('nothing that ships evaluates text', () => {
     assert.doesNotMatch(code, word);
   }
 });
+
+// The minifier moves a class into the only function that uses it, where each call would make it anew: nothing is
+// slower. Only what is made once with a runtime may be made so.
+test('no class is made anew for each message', () => {
+  const code = readFileSync(join(process.env.TRP_PACKAGE, 'slim.mjs'), 'utf8');
+  const inline = [...code.matchAll(/(.)=new class\{/g)];
+  assert.ok(inline.length <= 2, `${inline.length} classes are made in place; which are new?`);
+  assert.equal([...code.matchAll(/new class\b/g)].length, inline.length, 'each is the value of a field of the runtime');
+});
