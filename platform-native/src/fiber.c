@@ -237,14 +237,13 @@ trpi_fiber *trpi_fiber_create(trpi_fiber_pool *pool, size_t stack_size, void (*e
                               void *arg) {
     pthread_mutex_lock(&pool->lock);
     trpi_fiber *fiber = take(pool, stack_size);
-    bool is_first = fiber != NULL && !pool->has_handler;
-    pool->has_handler = pool->has_handler || is_first;
+    if (fiber != NULL && !pool->has_handler) {
+        trpi_fault_install(); /* under the lock: no other thread's fiber may run before it is there */
+        pool->has_handler = true;
+    }
     pthread_mutex_unlock(&pool->lock);
     if (fiber == NULL) {
         return NULL;
-    }
-    if (is_first) {
-        trpi_fault_install();
     }
     fiber->entry = entry;
     fiber->arg = arg;

@@ -6,6 +6,7 @@
 #include "thread_runner.h"
 #include "troupe/node.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { CLIENTS = 8, REQUESTS = 500, BREAKS = 5, SECONDS = 60 };
@@ -35,10 +36,37 @@ static world w;
 /* ---- a transport between threads ---- */
 
 typedef struct parcel {
+    struct parcel *next;
+    struct parcel **pprev;
     tap *to;
     size_t length;
     uint8_t bytes[];
 } parcel;
+
+/* Parcels on their way: a runtime that is destroyed does not run the calls that carry them. */
+static pthread_mutex_t way = PTHREAD_MUTEX_INITIALIZER;
+static parcel *on_the_way;
+
+static void set_out(parcel *p) {
+    pthread_mutex_lock(&way);
+    p->next = on_the_way;
+    p->pprev = &on_the_way;
+    if (p->next != NULL) {
+        p->next->pprev = &p->next;
+    }
+    on_the_way = p;
+    pthread_mutex_unlock(&way);
+}
+
+static void free_parcel(parcel *p) {
+    pthread_mutex_lock(&way);
+    *p->pprev = p->next;
+    if (p->next != NULL) {
+        p->next->pprev = p->pprev;
+    }
+    pthread_mutex_unlock(&way);
+    free(p);
+}
 
 static void take_parcel(trp_ctx *ctx, void *arg) {
     parcel *p = arg;
@@ -48,7 +76,7 @@ static void take_parcel(trp_ctx *ctx, void *arg) {
     } else if (p->to->session != NULL) {
         trp_session_lost(p->to->session, TRP_EIO);
     }
-    free(p);
+    free_parcel(p);
 }
 
 /* Without bytes: the connection is gone. */
@@ -62,7 +90,12 @@ static int send_parcel(tap *from, const void *bytes, size_t length) {
     if (length > 0) {
         memcpy(p->bytes, bytes, length);
     }
-    return trp_post_call(p->to->host->runtime, 0, take_parcel, p);
+    set_out(p);
+    int error = trp_post_call(p->to->host->runtime, 0, take_parcel, p);
+    if (error != 0) {
+        free_parcel(p);
+    }
+    return error;
 }
 
 static int tap_send(void *self, const void *bytes, size_t length) {
@@ -217,6 +250,9 @@ static void test_requests_from_two_threads_end_once(void **state) {
     assert_true(atomic_load(&w.served) >= replies);
     fake_stop(&w.client_host);
     fake_stop(&w.server_host);
+    while (on_the_way != NULL) {
+        free_parcel(on_the_way);
+    }
 }
 
 int main(void) {
