@@ -5,41 +5,20 @@
 
 #include "troupe/routine.h"
 
-#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-static void *host_fiber_create(void *self, size_t stack_size, void (*entry)(void *arg), void *arg) {
-    (void)self;
-    return trpi_fiber_create(stack_size, entry, arg);
-}
+/* What fibers.c needs of the web host, and what it gives. */
+void trpi_web_fibers_fill(trp_host *host);
+_Noreturn void trpi_web_fatal(const char *text, size_t length);
 
-static int host_fiber_switch(void *self, void *fiber) {
-    (void)self;
-    return trpi_fiber_switch(fiber) == TRPI_FIBER_YIELDED ? TRP_OK : TRP_EFAILED;
-}
-
-static void host_fiber_yield(void *self) {
-    (void)self;
-    trpi_fiber_yield();
-}
-
-static void host_fiber_destroy(void *self, void *fiber) {
-    (void)self;
-    trpi_fiber_destroy(fiber);
+_Noreturn void trpi_web_fatal(const char *text, size_t length) {
+    fprintf(stderr, "troupe-bench: %.*s\n", (int)length, text);
+    abort();
 }
 
 void bench_host_fibers(trp_host *host) {
-    host->fiber_create = host_fiber_create;
-    host->fiber_switch = host_fiber_switch;
-    host->fiber_yield = host_fiber_yield;
-    host->fiber_destroy = host_fiber_destroy;
-}
-
-/* In place of the core's, which calls through the host table (platform-web/src/fibers.c). */
-void trpi_routine_yield(trp_ctx *ctx);
-
-void trpi_routine_yield(trp_ctx *ctx) {
-    (void)ctx;
-    trpi_fiber_yield();
+    trpi_web_fibers_fill(host);
 }
 
 static void yield_for_ever(void *arg) {
