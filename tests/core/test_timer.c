@@ -269,6 +269,94 @@ static void test_send_after_to_the_dead_is_a_dead_letter(void **state) {
     assert_int_equal(fake_stats(fake).dead_letters, 1);
 }
 
+/* ---- exit after a time ---- */
+
+typedef struct exit_alarm {
+    uint64_t delay_ns;
+    trp_pid pid;
+    trp_exit reason;
+    trp_ref ref;
+    int result;
+} exit_alarm;
+
+static void set_exit_after(trp_ctx *ctx, probe *self, void *arg) {
+    (void)self;
+    exit_alarm *what = arg;
+    what->result = trp_exit_after(ctx, what->delay_ns, what->pid, &what->reason, &what->ref);
+}
+
+static exit_alarm arm_exit(fake_host *fake, probe *owner, trp_pid pid, trp_exit_kind kind) {
+    exit_alarm what = {.delay_ns = 10 * TRP_NS_PER_MS, .pid = pid, .result = 1};
+    what.reason = trp_exit_make(kind, 9, "its time is over");
+    probe_do(fake, owner, set_exit_after, &what);
+    assert_int_equal(what.result, 0);
+    return what;
+}
+
+static void test_exit_after_ends_with_its_reason(void **state) {
+    fake_host *fake = *state;
+    probe a = {0};
+    probe b = {0};
+    probe_spawn(fake, &a);
+    probe_spawn(fake, &b);
+    (void)arm_exit(fake, &a, b.pid, TRP_EXIT_ERROR);
+    fake_advance(fake, 9 * TRP_NS_PER_MS);
+    assert_true(trp_is_alive(fake_root(fake), b.pid));
+    fake_advance(fake, LATE_NS);
+    assert_false(trp_is_alive(fake_root(fake), b.pid));
+    assert_int_equal(b.terminates, 1);
+    assert_int_equal(b.reason.kind, TRP_EXIT_ERROR);
+    assert_int_equal(b.reason.code, 9);
+    assert_string_equal(b.reason.text, "its time is over");
+    assert_true(trp_is_alive(fake_root(fake), a.pid));
+}
+
+static void test_exit_after_is_cancelled_or_goes_with_its_owner(void **state) {
+    fake_host *fake = *state;
+    probe a = {0};
+    probe b = {0};
+    probe_spawn(fake, &a);
+    probe_spawn(fake, &b);
+    exit_alarm what = arm_exit(fake, &a, b.pid, TRP_EXIT_ERROR);
+    assert_int_equal(disarm(fake, &a, what.ref), 0);
+    (void)arm_exit(fake, &a, b.pid, TRP_EXIT_KILLED);
+    probe_do(fake, &a, probe_call_stop, NULL);
+    fake_advance(fake, TRP_NS_PER_S);
+    assert_true(trp_is_alive(fake_root(fake), b.pid));
+    assert_int_equal(b.terminates, 0);
+}
+
+/* Sends to another just before the kill that is due at the same instant. */
+static void send_three(trp_ctx *ctx, probe *self) {
+    for (uint64_t i = 1; i <= 3; i++) {
+        assert_int_equal(probe_send(ctx, *(trp_pid *)self->arg, i), 0);
+    }
+}
+
+static void send_three_at_a_timeout(trp_ctx *ctx, probe *self, trp_message *message) {
+    if (trp_message_is(message, &trp_timeout_type)) {
+        send_three(ctx, self);
+    }
+}
+
+static void test_kill_after_overtakes_what_waits(void **state) {
+    fake_host *fake = *state;
+    probe b = {0};
+    probe a = {.on_message = send_three_at_a_timeout, .arg = &b.pid};
+    probe_spawn(fake, &a);
+    probe_spawn(fake, &b);
+    (void)arm(fake, &a, set, 10 * TRP_NS_PER_MS, 1);
+    (void)arm_exit(fake, &a, b.pid, TRP_EXIT_KILLED);
+    fake_advance(fake, 20 * TRP_NS_PER_MS);
+    assert_false(trp_is_alive(fake_root(fake), b.pid));
+    assert_int_equal(b.terminates, 0);
+    /* With other schedulers some may have been handled before the kill came. */
+    if (fake->schedulers == 1) {
+        assert_int_equal(b.events_len, 0);
+    }
+    assert_int_equal(b.events_len + fake_stats(fake).dead_letters, 3);
+}
+
 static void test_timers_go_with_their_actor(void **state) {
     fake_host *fake = *state;
     probe b = {0};
@@ -446,6 +534,9 @@ int main(void) {
         FAKE_TEST(test_send_after_sends_to_another),
         FAKE_TEST(test_send_after_can_be_cancelled),
         FAKE_TEST(test_send_after_to_the_dead_is_a_dead_letter),
+        FAKE_TEST(test_exit_after_ends_with_its_reason),
+        FAKE_TEST(test_exit_after_is_cancelled_or_goes_with_its_owner),
+        FAKE_TEST(test_kill_after_overtakes_what_waits),
         FAKE_TEST(test_timers_go_with_their_actor),
         FAKE_TEST(test_timer_armed_between_steps_counts_from_now),
         FAKE_TEST(test_root_has_no_timers),

@@ -45,6 +45,7 @@ MUTANTS = [
     (36, "self_call_allowed", "actor/request.c", "trp_pid_equal(to, trp_self(ctx))", "false", "request"),
     (38, "timers_early", "base/wheel.c", "rest == 0 ? tick : tick + 1", "tick", "timer"),
     (40, "interval_once", "actor/dispatch.c", "if (entry->u.period_ns == 0) {", "if (true) {", "timer"),
+    (118, "kill_after_waits_its_turn", "actor/dispatch.c", "            (void)trpi_deliver_kill(ctx, to, kept);\n", "            (void)trpi_deliver(ctx, to, kept);\n", "timer"),
     (38, "timers_skip_a_level", "base/wheel.c", "slot_of(tick, level - 1)", "slot_of(tick, level_for(distance))", "wheel"),
     (41, "filter_lets_all_through", "actor/stash.c",
      "return stash->is_filtering ? matches(stash, key) :", "return stash->is_filtering ? true :", "filter"),

@@ -173,6 +173,8 @@ void trpi_actor_push(trp_ctx *ctx, trpi_actor *actor, uint32_t generation, trp_m
  * (trpi_discard). Returns as trp_send.
  */
 int trpi_deliver(trp_ctx *ctx, trp_pid to, trp_message *message);
+/* The same for a message of kind KILL, which overtakes what waits. */
+int trpi_deliver_kill(trp_ctx *ctx, trp_pid pid, trp_message *kill);
 
 /*
  * Ends a message that will never be handled: a request is answered, a monitor gets its DOWN, a

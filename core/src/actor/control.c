@@ -85,18 +85,7 @@ int trp_stop(trp_ctx *ctx, trp_pid pid, const trp_exit *reason) {
     return trpi_deliver(ctx, pid, stop);
 }
 
-int trp_kill(trp_ctx *ctx, trp_pid pid) {
-    if (ctx->frame.actor != NULL && trp_pid_equal(pid, trp_self(ctx))) {
-        trp_exit killed = trp_exit_make(TRP_EXIT_KILLED, 0, NULL);
-        ctx->frame.is_ending = true;
-        ctx->frame.ending = killed;
-        return 0;
-    }
-    trp_message *kill = trpi_message_alloc(&ctx->sched.pool, 0);
-    if (kill == NULL) {
-        return TRP_ENOMEM;
-    }
-    kill->kind = TRPI_KILL;
+int trpi_deliver_kill(trp_ctx *ctx, trp_pid pid, trp_message *kill) {
     if (trp_pid_is_local(pid)) {
         trpi_actor *actor = trpi_actor_find(ctx->runtime, pid.index, pid.generation);
         if (actor != NULL) {
@@ -109,6 +98,21 @@ int trp_kill(trp_ctx *ctx, trp_pid pid) {
         }
     }
     return trpi_deliver(ctx, pid, kill);
+}
+
+int trp_kill(trp_ctx *ctx, trp_pid pid) {
+    if (ctx->frame.actor != NULL && trp_pid_equal(pid, trp_self(ctx))) {
+        trp_exit killed = trp_exit_make(TRP_EXIT_KILLED, 0, NULL);
+        ctx->frame.is_ending = true;
+        ctx->frame.ending = killed;
+        return 0;
+    }
+    trp_message *kill = trpi_message_alloc(&ctx->sched.pool, 0);
+    if (kill == NULL) {
+        return TRP_ENOMEM;
+    }
+    kill->kind = TRPI_KILL;
+    return trpi_deliver_kill(ctx, pid, kill);
 }
 
 /* ---- the actor's own memory ---- */

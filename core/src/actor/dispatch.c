@@ -151,7 +151,9 @@ static void on_signal(trp_ctx *ctx, trpi_actor *actor, trp_message *message) {
         trp_pid to = trpi_entry_peer(entry);
         entry->u.message = NULL;
         trpi_entry_release(ctx, entry);
-        if (kept->kind == TRPI_STOP || kept->kind == TRPI_KILL) {
+        if (kept->kind == TRPI_KILL) {
+            (void)trpi_deliver_kill(ctx, to, kept);
+        } else if (kept->kind == TRPI_STOP) {
             (void)trpi_deliver(ctx, to, kept);
         } else {
             (void)trp_send(ctx, to, kept);
